@@ -1,0 +1,48 @@
+package segment
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Suffixes of the files of a segment.
+const (
+	LogSuffix       = ".log"
+	IndexSuffix     = ".index"
+	TimeIndexSuffix = ".timeindex"
+	CheckSuffix     = ".check"
+	// TornSuffix ends the name of a file that keeps bytes which recovery cut.
+	TornSuffix = ".torn"
+	// TempSuffix ends the name of a file that is being written; it is removed
+	// when found at start.
+	TempSuffix = ".tmp"
+)
+
+// derived are the suffixes of the files that are made again from the .log file.
+var derived = [...]string{IndexSuffix, TimeIndexSuffix, CheckSuffix}
+
+// Suffixes returns the suffixes of all files that make up a segment, the .log
+// file's first.
+func Suffixes() []string { return append([]string{LogSuffix}, derived[:]...) }
+
+// FileName is the name of the file with this suffix of the segment that begins
+// at base, or of a snapshot taken at base.
+func FileName(base int64, suffix string) string {
+	return fmt.Sprintf("%020d%s", base, suffix)
+}
+
+// ParseFileName is the inverse of FileName for one suffix.
+func ParseFileName(name, suffix string) (base int64, ok bool) {
+	digits, ok := strings.CutSuffix(name, suffix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	base, err := strconv.ParseInt(digits, 10, 64)
+	return base, err == nil && base >= 0
+}
+
+func (s *Segment) path(suffix string) string {
+	return filepath.Join(s.dir, FileName(s.base, suffix))
+}

@@ -1,0 +1,74 @@
+/*
+Package log is the log of one partition: an ordered chain of segments that reads
+as one run of record batches, addressed by offset.
+
+It assigns offsets, keeps producer state and leader epochs, rolls, flushes,
+recovers, truncates and deletes. It knows nothing of topics, clients, requests or
+replication; package partition adds those.
+
+# Offsets
+
+	Start <= Flushed <= End        high watermark (kept by the caller) <= End
+
+	Start     first offset that may be read; raised by retention and DeleteRecords
+	Flushed   everything below was made durable
+	End       offset that the next batch gets
+
+A [Position] is an offset together with the place of its batch in a file, so that
+a bound on reading needs no lookup.
+
+# Files
+
+One directory per partition, <topic>-<index>, with Kafka's names:
+
+	00000000000000000000.log        record batches                 (package segment)
+	00000000000000000000.index      offset -> position, sparse     (package index)
+	00000000000000000000.timeindex  timestamp -> offset, sparse    (package index)
+	00000000000000000000.check      checksums of the batch headers (package segment)
+	00000000000000348120.snapshot   producer state as of that offset (package producer)
+	00000000000000348120.producers  the same in full, sordini's own
+	leader-epoch-checkpoint         first offset of each leader epoch (package epoch)
+	*.torn                          bytes that recovery cut
+
+A name's number is the first offset in the segment, 20 digits. Only the .log
+files are the truth: all others are made again if they are missing or damaged.
+
+# Concurrency
+
+All methods may be called concurrently. Appends that meet are combined: the first
+becomes the leader, orders and stamps all that are queued and writes them at once,
+then hands the lead to the next in the queue. Reads take no lock while they read:
+they work on an immutable list of segments and hold file handles of their own, so
+that files which are deleted meanwhile stay readable until the last reader is
+done.
+
+Lock order: flushMu, appendMu, mu. No method calls out of this package while it
+holds one of them, except for file operations.
+
+# Durability
+
+Append returns when the batch is in the page cache and ordered. Flush makes
+everything below the End at its call durable; concurrent calls share one fsync.
+After a failed write or fsync the log is offline: every call returns an
+*OfflineError, because the kernel may have dropped the dirty pages and a later
+success would mean nothing. Only opening it again, which scans, brings it back.
+
+# Recovery
+
+After a clean shutdown Open reads the end of the last segment only. Otherwise it
+scans from the segment that holds the recovery point: each batch's length,
+checksum, offset order and leader epoch are checked. A bad batch at or behind the recovery point
+is a torn write; the log is cut there and the cut bytes are kept aside. A bad batch
+before it is damage: it is never cut, reading that range is an error, and the rest
+is served. Good batches behind the recovery point are written once more before they
+are synced: the process before may have died of a failed fsync, after which the
+kernel shows bytes that it will never write.
+
+# Errors
+
+	ErrOffsetOutOfRange      the offset is below Start or above End
+	*segment.CorruptError    damaged bytes; says which file and position
+	*OfflineError            the log failed and must be opened again
+	producer.ErrOutOfOrder, producer.ErrEpoch   from Append, see package producer
+*/
+package log

@@ -1,0 +1,125 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Options say what the handler shows.
+type Options struct {
+	Gatherer prometheus.Gatherer // of /metrics
+	Ready    func() error        // nil while the server takes requests; a nil function is always ready
+	Healthy  func() error        // nil while the process can do its work; a nil function is always healthy
+	// Profiling serves net/http/pprof. Set it only for listeners that are Loopback.
+	Profiling bool
+}
+
+const (
+	maxScrapes    = 4 // at the same time; more are answered with 503
+	scrapeTimeout = 10 * time.Second
+)
+
+// NewHandler returns the handler of all paths. Methods other than GET and HEAD are answered with 405, except for
+// the symbol lookup of the profiler, which may be a POST.
+func NewHandler(opt Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(opt.Gatherer, promhttp.HandlerOpts{
+		MaxRequestsInFlight: maxScrapes,
+		Timeout:             scrapeTimeout,
+	}))
+	mux.Handle("GET /healthz", probe(opt.Healthy))
+	mux.Handle("GET /readyz", probe(opt.Ready))
+	mux.Handle("GET /{$}", index(opt.Profiling))
+	if opt.Profiling {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+// status is the answer of a probe.
+type status struct {
+	Status string `json:"status"` // "ok" or "unavailable"
+	Error  string `json:"error,omitempty"`
+}
+
+// probe answers with what check says.
+func probe(check func() error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer, code := status{Status: "ok"}, http.StatusOK
+		if check != nil {
+			if err := check(); err != nil {
+				answer, code = status{"unavailable", err.Error()}, http.StatusServiceUnavailable
+			}
+		}
+		header := w.Header()
+		header.Set("Content-Type", "application/json")
+		header.Set("Cache-Control", "no-store")
+		w.WriteHeader(code)
+		// Whoever asked may be gone; there is nobody else to tell.
+		_ = json.NewEncoder(w).Encode(answer)
+	})
+}
+
+// index lists the paths.
+func index(profiling bool) http.Handler {
+	text := "sordini\n\n" +
+		"/metrics       metrics for Prometheus\n" +
+		"/healthz       200 while the process can do its work\n" +
+		"/readyz        200 while clients are served\n"
+	if profiling {
+		text += "/debug/pprof/  profiles\n"
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprint(w, text)
+	})
+}
+
+// Times and sizes that a caller may take. The write timeout is above the 30 seconds that a CPU profile takes
+// unless told otherwise.
+const (
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	writeTimeout   = 90 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+)
+
+// NewServer returns a server for the handler that slow or silent callers cannot hold up. The caller serves and
+// closes it, and may set its ErrorLog.
+func NewServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+}
+
+// Loopback tells whether an address, host:port as configured or as bound, can be reached from this machine only.
+// Of names it knows only localhost; it resolves none.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,42 @@
+/*
+Package partition is the live partitions of this broker: each is a log together
+with its high watermark, its flush policy and those who wait for it; the [Set] is
+all of them, together with the metadata that says which there are.
+
+# Offsets
+
+	log start <= high watermark <= log end, flushed <= log end
+
+Consumers read up to the high watermark, and a produce request with acks=all is
+answered when it passes the request's last offset. The flush policy decides when
+it moves:
+
+	sync    to what fsync has confirmed; every append starts a flush, and whoever
+	        appends while one runs shares the next (group commit, no timer)
+	async   to the log end at once; a flush follows after flush.ms or
+	        flush.messages
+
+# Waiting
+
+Waiting is a channel: an [AckWaiter] hears when the high watermark passes an
+offset, a [FetchWaiter] when enough bytes have come below it in any of the
+partitions that it watches. Both also hear when a partition fails or goes. Nothing
+polls, and nothing calls back.
+
+# Failure
+
+A failed write or fsync takes one partition offline: it answers
+*log.OfflineError from then on, and the others go on.
+
+Before anybody hears that a sync succeeded, how far it went is marked in
+sordini-flushed. After a kill a bad batch below the mark is known to be rot, which
+is never cut, and not a write that was torn. The mark is not synced: after a power
+cut it may lag, and rot in what was synced within the last half minute may then be
+taken for a torn write, cut, and kept aside in a .torn file.
+
+# Concurrency
+
+All methods may be called concurrently. Changes of topics are serialized by the
+Set.
+*/
+package partition

@@ -1,0 +1,296 @@
+package partition
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sordini/log"
+	"sordini/log/checkpoint"
+	"sordini/segment"
+	"sordini/server/config"
+	"sordini/server/meta"
+)
+
+// ErrGone: the partition was deleted.
+var ErrGone = errors.New("partition was deleted")
+
+// Partition is one live partition.
+type Partition struct {
+	Topic string
+	ID    meta.TopicID
+	Index int32
+
+	log      *log.Log
+	flusher  *flusher
+	mark     *checkpoint.Mark // raised by the flush loop
+	settings atomic.Pointer[config.Topic]
+
+	mu       sync.Mutex
+	high     log.Position
+	acks     []*AckWaiter // by rising offset
+	fetches  []*FetchWaiter
+	flushing bool // a flush loop runs
+	timer    *time.Timer
+	armed    bool  // timer is set
+	unsynced int64 // offset from which flush.messages counts
+	gone     bool
+	failed   bool // the failure was reported
+}
+
+func newPartition(t *meta.Topic, index int32, l *log.Log, settings *config.Topic, f *flusher) *Partition {
+	p := &Partition{Topic: t.Name, ID: t.ID, Index: index, log: l, flusher: f}
+	p.settings.Store(settings)
+	p.high = l.State().Flushed
+	p.unsynced = p.high.Offset
+	return p
+}
+
+// Settings are the topic's settings in force.
+func (p *Partition) Settings() *config.Topic { return p.settings.Load() }
+
+// Log is the partition's log, for what needs no high watermark.
+func (p *Partition) Log() *log.Log { return p.log }
+
+// Append adds the batch to the log and has it flushed as the policy says. When it
+// returns without a.Err the batch is written and ordered, not yet acknowledged:
+// acks=all waits for the high watermark to reach a.Next.
+func (p *Partition) Append(a *log.Append) {
+	p.log.Append(a)
+	if a.Err != nil {
+		p.noteFailure()
+		return
+	}
+	p.appended()
+}
+
+// appended moves the high watermark or starts a flush.
+func (p *Partition) appended() {
+	s := p.settings.Load()
+	if s.FlushPolicy == config.FlushAsync {
+		p.appendedAsync(s)
+		return
+	}
+	p.mu.Lock()
+	p.startFlushLocked()
+	p.mu.Unlock()
+}
+
+func (p *Partition) appendedAsync(s *config.Topic) {
+	end := p.log.State().End
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advanceLocked(end)
+	if end.Offset-p.unsynced >= s.FlushMessages {
+		p.startFlushLocked()
+		return
+	}
+	if !p.flushing {
+		p.armLocked(s)
+	}
+}
+
+// forever is a flush.ms that never comes: more milliseconds than a timer takes.
+const forever = int64(1) << 40
+
+// armLocked sets the timer of the asynchronous flush.
+func (p *Partition) armLocked(s *config.Topic) {
+	if p.armed || p.gone || s.FlushMs >= forever {
+		return
+	}
+	p.armed = true
+	wait := time.Duration(s.FlushMs) * time.Millisecond
+	if p.timer == nil {
+		p.timer = time.AfterFunc(wait, p.flushDue)
+	} else {
+		p.timer.Reset(wait)
+	}
+}
+
+func (p *Partition) flushDue() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.armed = false
+	if !p.gone {
+		p.startFlushLocked()
+	}
+}
+
+// startFlushLocked sees to it that everything that is in the log now gets
+// flushed: by the loop that runs, or by a new one.
+func (p *Partition) startFlushLocked() {
+	if !p.flushing && !p.gone {
+		p.flushing = true
+		p.flusher.running.Add(1)
+		go p.flushLoop()
+	}
+}
+
+// flushLoop flushes until there is nothing left to flush.
+func (p *Partition) flushLoop() {
+	defer p.flusher.running.Done()
+	for {
+		pos, err := p.flusher.flush(p.log)
+		if err != nil {
+			p.noteFailure()
+		} else {
+			p.mark.Raise(pos.Offset) // before anybody is told
+		}
+		p.mu.Lock()
+		// Under the lock: an append that ends behind this End starts the loop anew.
+		end := p.log.State().End
+		p.unsynced = pos.Offset
+		if err == nil {
+			p.advanceLocked(pos)
+		}
+		again := p.flushAgainLocked(pos, end, err)
+		p.flushing = again
+		p.mu.Unlock()
+		if !again {
+			return
+		}
+	}
+}
+
+// flushAgainLocked decides after a flush up to pos, while the log already ends at
+// end, whether to flush on, now or later.
+func (p *Partition) flushAgainLocked(pos, end log.Position, err error) bool {
+	s := p.settings.Load()
+	if err != nil || p.gone || pos.Offset >= end.Offset {
+		return false
+	}
+	if s.FlushPolicy == config.FlushAsync && end.Offset-pos.Offset < s.FlushMessages {
+		p.armLocked(s)
+		return false
+	}
+	return true
+}
+
+// advanceLocked raises the high watermark and wakes who waited for it.
+func (p *Partition) advanceLocked(to log.Position) {
+	if to.Offset <= p.high.Offset {
+		return
+	}
+	grown := to.Pos - p.high.Pos
+	if to.Segment != p.high.Segment {
+		grown = enough // unknown; the waiters look for themselves
+	}
+	p.high = to
+	n := 0
+	for n < len(p.acks) && p.acks[n].offset <= to.Offset {
+		p.acks[n].wake()
+		n++
+	}
+	p.dropAcksLocked(n)
+	for _, w := range p.fetches {
+		w.grow(grown)
+	}
+}
+
+func (p *Partition) dropAcksLocked(n int) {
+	if n == 0 {
+		return
+	}
+	rest := copy(p.acks, p.acks[n:])
+	clear(p.acks[rest:])
+	p.acks = p.acks[:rest]
+}
+
+// noteFailure wakes all waiters once the log is offline, and reports it once.
+func (p *Partition) noteFailure() {
+	var offline *log.OfflineError
+	if !errors.As(p.log.State().Failure, &offline) {
+		return
+	}
+	p.mu.Lock()
+	first := !p.failed && !p.gone
+	p.failed = true
+	p.wakeAllLocked()
+	p.mu.Unlock()
+	if first {
+		p.flusher.metrics.OfflineLogs.Inc()
+	}
+}
+
+func (p *Partition) wakeAllLocked() {
+	for _, w := range p.acks {
+		w.wake()
+	}
+	p.dropAcksLocked(len(p.acks))
+	for _, w := range p.fetches {
+		w.grow(enough)
+	}
+}
+
+// leave takes the partition out of service: whoever waits hears ErrGone.
+func (p *Partition) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.wakeAllLocked()
+	if p.failed {
+		p.flusher.metrics.OfflineLogs.Dec()
+	}
+}
+
+// Offsets are the bounds of what a client may see.
+type Offsets struct {
+	Start int64
+	High  log.Position // consumers read below it
+	End   int64
+}
+
+// Offsets returns the current bounds, or why the partition serves nobody.
+func (p *Partition) Offsets() (Offsets, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st := p.log.State()
+	o := Offsets{Start: st.Start, High: p.high, End: st.End.Offset}
+	if p.gone {
+		return o, ErrGone
+	}
+	return o, st.Failure
+}
+
+// Read returns the whole batches from offset up to maxBytes below the high
+// watermark; see log.Log.Read. The offsets are those that the read was done with.
+func (p *Partition) Read(offset, maxBytes int64, whole bool) (segment.Range, Offsets, error) {
+	o, err := p.Offsets()
+	if err != nil {
+		return segment.Range{}, o, err
+	}
+	r, err := p.log.Read(offset, maxBytes, o.High, whole)
+	if err != nil {
+		p.noteCorrupt(offset, err)
+	}
+	return r, o, err
+}
+
+func (p *Partition) noteCorrupt(offset int64, err error) {
+	var corrupt *segment.CorruptError
+	if errors.As(err, &corrupt) {
+		p.flusher.metrics.CorruptReads.Inc()
+		p.flusher.logger.Error("read refused: stored bytes are damaged", "topic", p.Topic, "partition", p.Index, "offset", offset, "err", err)
+	}
+}
+
+// DeleteRecords raises the log start to offset, -1 meaning the high watermark,
+// and returns the new log start. The caller makes it durable with Set.Checkpoint,
+// then calls Purge.
+func (p *Partition) DeleteRecords(offset int64) (int64, error) {
+	o, err := p.Offsets()
+	if err != nil {
+		return 0, err
+	}
+	if offset == -1 {
+		offset = o.High.Offset
+	}
+	if offset < 0 || offset > o.High.Offset || offset < o.Start {
+		return 0, log.ErrOffsetOutOfRange
+	}
+	return p.log.DeleteBefore(offset, o.High.Offset)
+}

@@ -1,0 +1,169 @@
+package partition
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sordini/log"
+	"sordini/log/checkpoint"
+	"sordini/segment"
+	"sordini/segment/vfs"
+	"sordini/server/config"
+	"sordini/server/meta"
+	"sordini/server/metrics"
+)
+
+// Options of a Set. All fields are required.
+type Options struct {
+	FS      vfs.FS
+	Dir     string // data directory
+	Store   *meta.Store
+	Values  config.Values // the static settings
+	Metrics *metrics.Metrics
+	Logger  *slog.Logger
+	Now     func() time.Time
+	Random  io.Reader // for topic ids
+}
+
+// idleHandles is how many read handles stay open while nobody reads.
+const idleHandles = 512
+
+// Set is all partitions of this broker.
+type Set struct {
+	opt     Options
+	handles *segment.Handles
+	flusher *flusher
+	marks   *checkpoint.Marks
+	broker  atomic.Pointer[config.Broker]
+
+	// changing is held while topics, partitions or settings change.
+	changing sync.Mutex
+
+	// mu guards the maps; the slices in them are replaced, never changed.
+	mu     sync.RWMutex
+	byName map[string][]*Partition
+	byID   map[meta.TopicID][]*Partition
+	count  atomic.Int64 // of all partitions
+
+	checkpointMu sync.Mutex
+	purging      sync.WaitGroup
+	stop         chan struct{}
+	background   sync.WaitGroup
+}
+
+// Image is the current metadata.
+func (s *Set) Image() *meta.Image { return s.opt.Store.Image() }
+
+// Broker is the settings in force.
+func (s *Set) Broker() *config.Broker { return s.broker.Load() }
+
+// Now is the time by the clock that the Set was given.
+func (s *Set) Now() time.Time { return s.opt.Now() }
+
+// Dir is the data directory.
+func (s *Set) Dir() string { return s.opt.Dir }
+
+// FS is the file system of the data directory.
+func (s *Set) FS() vfs.FS { return s.opt.FS }
+
+// Get returns a partition by topic name, nil if there is none.
+func (s *Set) Get(topic string, index int32) *Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return at(s.byName[topic], index)
+}
+
+// GetBytes is Get for a name that is still in the request's buffer.
+func (s *Set) GetBytes(topic []byte, index int32) *Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return at(s.byName[string(topic)], index)
+}
+
+// GetByID returns a partition by topic id, nil if there is none.
+func (s *Set) GetByID(id meta.TopicID, index int32) *Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return at(s.byID[id], index)
+}
+
+func at(partitions []*Partition, index int32) *Partition {
+	if index < 0 || int(index) >= len(partitions) {
+		return nil
+	}
+	return partitions[index]
+}
+
+// Topic returns the partitions of a topic in order, nil if there is none. The
+// slice must not be changed.
+func (s *Set) Topic(name string) []*Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byName[name]
+}
+
+// All returns every partition, in no order.
+func (s *Set) All() []*Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*Partition, 0, len(s.byName))
+	for _, partitions := range s.byName {
+		all = append(all, partitions...)
+	}
+	return all
+}
+
+// Len is the number of partitions.
+func (s *Set) Len() int { return int(s.count.Load()) }
+
+func (s *Set) publish(name string, id meta.TopicID, partitions []*Partition) {
+	s.mu.Lock()
+	s.count.Add(int64(len(partitions) - len(s.byName[name])))
+	s.byName[name], s.byID[id] = partitions, partitions
+	s.mu.Unlock()
+}
+
+// DirName is the name of a partition's directory, Kafka's.
+func DirName(topic string, index int32) string { return fmt.Sprintf("%s-%d", topic, index) }
+
+func (s *Set) partitionDir(topic string, index int32) string {
+	return filepath.Join(s.opt.Dir, DirName(topic, index))
+}
+
+// logConfig is what a topic's settings mean for its logs.
+func logConfig(t *config.Topic) log.Config {
+	c := log.Config{
+		SegmentBytes: t.SegmentBytes, IndexBytes: t.SegmentIndexBytes,
+		SegmentAge: millis(t.SegmentMs), Retention: millis(t.RetentionMs), RetainBytes: t.RetentionBytes,
+		Delete: t.CleanupDelete,
+	}
+	if jitter := min(t.SegmentJitterMs, t.SegmentMs-1); jitter > 0 && c.SegmentAge > 0 {
+		c.SegmentAge -= millis(rand.Int64N(jitter))
+	}
+	return c
+}
+
+// millis turns Kafka's milliseconds into a Duration; what does not fit is the
+// longest one.
+func millis(ms int64) time.Duration {
+	if ms > int64(1<<63-1)/int64(time.Millisecond) {
+		return 1<<63 - 1
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+func (s *Set) logOptions(t *meta.Topic, index int32, settings *config.Topic) log.Options {
+	const preallocate = 64 << 20
+	return log.Options{
+		FS: s.opt.FS, Dir: s.partitionDir(t.Name, index), Handles: s.handles, Now: s.opt.Now,
+		Logger:      s.opt.Logger.With("topic", t.Name, "partition", index),
+		LeaderEpoch: s.Image().LeaderEpoch(t), IndexInterval: settings.IndexIntervalBytes,
+		Preallocate: preallocate, Config: logConfig(settings),
+	}
+}

@@ -1,0 +1,291 @@
+package partition
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+
+	"sordini/log"
+	"sordini/log/checkpoint"
+	"sordini/segment"
+	"sordini/server/config"
+	"sordini/server/meta"
+)
+
+// Topic describes a topic to be created.
+type Topic struct {
+	Name       string
+	Partitions int32 // at least 1
+	Configs    map[string]string
+	Internal   bool
+}
+
+// CreateTopics creates topics that were validated. They exist, durably, when it
+// returns. The error of one does not concern the others; meta.ErrTopicExists
+// means that there is one already.
+func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	created := make([]*meta.Topic, len(topics))
+	errs := make([]error, len(topics))
+	var records []meta.Record
+	var which []int
+	names := make(map[string]bool, len(topics))
+	for i, t := range topics {
+		if names[t.Name] {
+			errs[i] = fmt.Errorf("topic %q twice: %w", t.Name, meta.ErrTopicExists)
+			continue
+		}
+		names[t.Name] = true
+		r, err := s.prepareTopic(t)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		records = append(records, r)
+		which = append(which, i)
+	}
+	if len(records) == 0 {
+		return created, errs
+	}
+	image, err := s.commitTopics(records)
+	for n, i := range which {
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		created[i] = image.TopicByID(records[n].(meta.TopicCreated).ID)
+		s.openNew(created[i], 0)
+	}
+	return created, errs
+}
+
+// prepareTopic makes the directories of a topic. They come before the record that
+// the topic exists: a directory without a topic is an interrupted creation, a
+// topic without a directory is lost data.
+func (s *Set) prepareTopic(t Topic) (meta.Record, error) {
+	if s.Image().Topic(t.Name) != nil {
+		return nil, fmt.Errorf("topic %q: %w", t.Name, meta.ErrTopicExists)
+	}
+	id, err := meta.NewTopicID(s.opt.Random)
+	if err != nil {
+		return nil, fmt.Errorf("topic %q: %w", t.Name, err)
+	}
+	if err := s.makeDirs(t.Name, id, 0, t.Partitions); err != nil {
+		return nil, fmt.Errorf("topic %q: %w", t.Name, err)
+	}
+	return meta.TopicCreated{Name: t.Name, ID: id, Partitions: t.Partitions, Configs: t.Configs, Internal: t.Internal}, nil
+}
+
+func (s *Set) commitTopics(records []meta.Record) (*meta.Image, error) {
+	if err := s.opt.FS.SyncDir(s.opt.Dir); err != nil {
+		return nil, fmt.Errorf("sync data directory: %w", err)
+	}
+	return s.opt.Store.Apply(records...)
+}
+
+func (s *Set) makeDirs(topic string, id meta.TopicID, from, to int32) error {
+	for i := from; i < to; i++ {
+		dir := s.partitionDir(topic, i)
+		err := s.opt.FS.Mkdir(dir)
+		if errors.Is(err, fs.ErrExist) && s.empty(dir) {
+			err = nil // a creation that failed half way
+		}
+		if err == nil {
+			err = segment.ReplaceFile(s.opt.FS, filepath.Join(dir, metadataFile), topicIDFile(id))
+		}
+		if err != nil {
+			return fmt.Errorf("directory of partition %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// openNew opens the logs of new partitions and publishes the topic.
+func (s *Set) openNew(t *meta.Topic, from int32) {
+	settings := s.Broker().Topic(t.Configs)
+	partitions := append([]*Partition(nil), s.Topic(t.Name)...)
+	for i := from; i < t.Partitions; i++ {
+		o := &opening{topic: t, index: i, settings: &settings}
+		s.openOne(o)
+		o.result.mark = s.marks.Of(checkpoint.MarkKey{Topic: t.ID, Index: i})
+		partitions = append(partitions, o.result)
+	}
+	s.publish(t.Name, t.ID, partitions)
+}
+
+// AddPartitions raises the number of a topic's partitions to total.
+func (s *Set) AddPartitions(topic string, total int32) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	t := s.Image().Topic(topic)
+	if t == nil {
+		return fmt.Errorf("topic %q: %w", topic, meta.ErrUnknownTopic)
+	}
+	if err := s.makeDirs(topic, t.ID, t.Partitions, total); err != nil {
+		return fmt.Errorf("topic %q: %w", topic, err)
+	}
+	image, err := s.commitTopics([]meta.Record{meta.PartitionsAdded{ID: t.ID, Partitions: total}})
+	if err != nil {
+		return err
+	}
+	s.openNew(image.TopicByID(t.ID), t.Partitions)
+	return nil
+}
+
+// DeleteTopic deletes a topic. The name is free when it returns, and the topic
+// does not come back; its files go in the background.
+func (s *Set) DeleteTopic(id meta.TopicID) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	t := s.Image().TopicByID(id)
+	if t == nil {
+		return fmt.Errorf("topic id %s: %w", id, meta.ErrUnknownTopic)
+	}
+	_, err := s.opt.Store.Apply(meta.TopicDeleted{ID: id})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	partitions := s.byName[t.Name]
+	s.count.Add(-int64(len(partitions)))
+	delete(s.byName, t.Name)
+	delete(s.byID, id)
+	s.mu.Unlock()
+	var dirs []string
+	for _, p := range partitions {
+		p.leave()
+		if err := p.log.Abandon(); err != nil {
+			s.opt.Logger.Warn("closing a deleted partition", "topic", t.Name, "partition", p.Index, "err", err)
+		}
+		name := DirName(t.Name, p.Index)
+		aside := filepath.Join(s.opt.Dir, asideName(name, fmt.Sprintf(".%x.%d%s", id[:], p.Index, deleteSuffix)))
+		rerr := s.opt.FS.Rename(filepath.Join(s.opt.Dir, name), aside)
+		if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) && err == nil {
+			err = fmt.Errorf("delete topic %q: %w", t.Name, rerr)
+		}
+		dirs = append(dirs, aside)
+	}
+	if err != nil {
+		return err // the next start finishes the deletion
+	}
+	s.purging.Add(1)
+	go s.purge(id, dirs)
+	return nil
+}
+
+// purge removes the directories of a deleted topic. What fails here is tried
+// again at the next start.
+func (s *Set) purge(id meta.TopicID, dirs []string) {
+	defer s.purging.Done()
+	err := s.opt.FS.SyncDir(s.opt.Dir)
+	for _, dir := range dirs {
+		if err == nil {
+			err = log.RemoveDir(log.Options{FS: s.opt.FS, Logger: s.opt.Logger}, dir)
+		}
+	}
+	if err == nil {
+		err = s.opt.FS.SyncDir(s.opt.Dir)
+	}
+	if err == nil {
+		_, err = s.opt.Store.Apply(meta.TopicPurged{ID: id})
+	}
+	if err != nil {
+		s.opt.Logger.Error("files of a deleted topic remain until the next start", "id", id, "err", err)
+	}
+}
+
+// SetTopicConfigs replaces the settings of a topic, which were validated.
+func (s *Set) SetTopicConfigs(topic string, configs map[string]string) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	return s.setTopicConfigs(topic, func(map[string]string) (map[string]string, error) { return configs, nil })
+}
+
+// UpdateTopicConfigs replaces the settings of a topic by what update makes of
+// them. No other change comes in between.
+func (s *Set) UpdateTopicConfigs(topic string, update func(map[string]string) (map[string]string, error)) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	return s.setTopicConfigs(topic, update)
+}
+
+func (s *Set) setTopicConfigs(topic string, update func(map[string]string) (map[string]string, error)) error {
+	t := s.Image().Topic(topic)
+	if t == nil {
+		return fmt.Errorf("topic %q: %w", topic, meta.ErrUnknownTopic)
+	}
+	configs, err := update(t.Configs)
+	if err != nil {
+		return err
+	}
+	image, err := s.opt.Store.Apply(meta.TopicConfigsSet{ID: t.ID, Configs: configs})
+	if err != nil {
+		return err
+	}
+	s.configure(image.TopicByID(t.ID))
+	return nil
+}
+
+// configure puts a topic's settings in force.
+func (s *Set) configure(t *meta.Topic) {
+	settings := s.Broker().Topic(t.Configs)
+	for _, p := range s.Topic(t.Name) {
+		p.configure(&settings)
+	}
+}
+
+func (p *Partition) configure(settings *config.Topic) {
+	old := p.settings.Swap(settings)
+	p.log.Configure(logConfig(settings))
+	if old.FlushPolicy == settings.FlushPolicy && old.FlushMs == settings.FlushMs && old.FlushMessages == settings.FlushMessages {
+		return
+	}
+	p.mu.Lock()
+	if p.armed {
+		p.armed = false
+		p.timer.Stop()
+	}
+	p.mu.Unlock()
+	p.appended() // under the new policy there may be something to do at once
+}
+
+// UpdateBrokerConfigs replaces the dynamic settings of this broker, or with
+// cluster set those of all brokers, by what update makes of them.
+func (s *Set) UpdateBrokerConfigs(cluster bool, update func(map[string]string) (map[string]string, error)) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	image := s.Image()
+	name := strconv.Itoa(int(image.NodeID()))
+	if cluster {
+		name = ""
+	}
+	configs, err := update(image.BrokerConfigs(name))
+	if err != nil {
+		return err
+	}
+	if image, err = s.opt.Store.Apply(meta.BrokerConfigsSet{Broker: name, Configs: configs}); err != nil {
+		return err
+	}
+	if err := s.resolve(image); err != nil {
+		return err
+	}
+	for t := range image.Topics() {
+		s.configure(t)
+	}
+	return nil
+}
+
+// ReserveProducerIDs reserves n producer ids that were never handed out and
+// returns the first.
+func (s *Set) ReserveProducerIDs(n int64) (int64, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	first := s.Image().NextProducerID()
+	if _, err := s.opt.Store.Apply(meta.ProducerIDsReserved{Next: first + n}); err != nil {
+		return 0, err
+	}
+	return first, nil
+}

@@ -1,0 +1,333 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sordini/segment/vfs"
+	"sordini/server/admin"
+	"sordini/server/api"
+	"sordini/server/config"
+	"sordini/server/meta"
+	"sordini/server/metrics"
+	"sordini/server/partition"
+	"sordini/server/wire"
+)
+
+// Options of a Server. Values, DataDir and Logger are required.
+type Options struct {
+	Values    config.Values
+	DataDir   string
+	PortsFile string // where to write the addresses as JSON; "" for nowhere
+	Version   string
+	Logger    *slog.Logger
+	Started   time.Time // start of the process, for the metric
+}
+
+// Addresses are the addresses that are listened on, as host:port.
+type Addresses struct {
+	Kafka string `json:"kafka"`           // of the first listener
+	Admin string `json:"admin,omitempty"` // "" if there is none
+}
+
+// Server is a running server.
+type Server struct {
+	opt      Options
+	fs       vfs.FS
+	lock     io.Closer
+	store    *meta.Store
+	set      *partition.Set
+	metrics  *metrics.Metrics
+	wire     *wire.Server
+	http     *http.Server
+	recovery partition.Report
+
+	listeners []net.Listener
+	names     []string
+	admin     net.Listener
+	failed    chan error
+	serving   sync.WaitGroup
+	stopping  atomic.Bool
+}
+
+const (
+	lockFile    = ".lock"
+	metadataDir = "metadata"
+)
+
+// Start opens everything and listens. On an error nothing is left open.
+func Start(ctx context.Context, opt Options) (*Server, error) {
+	s := &Server{opt: opt, fs: vfs.OS(), failed: make(chan error, 8)}
+	if err := s.start(ctx); err != nil {
+		if cerr := s.closeAll(); cerr != nil {
+			opt.Logger.Error("closing after a failed start", "err", cerr)
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	if err := s.openData(); err != nil {
+		return err
+	}
+	broker := s.set.Broker()
+	_, routes := api.New(api.Options{Set: s.set, Metrics: s.metrics, Logger: s.opt.Logger, Advertised: broker.Network.Advertised})
+	n := broker.Network
+	s.wire = wire.NewServer(wire.Options{
+		Routes: routes, Metrics: s.metrics, Logger: s.opt.Logger, Congestion: n.Congestion,
+		Limits: wire.Limits{
+			RequestBytes: n.MaxRequestBytes, QueuedBytes: n.MaxQueuedRequestBytes, Connections: n.MaxConnections,
+			ConnectionsPerIP: n.MaxConnectionsPerIP, ConnectionsOverride: n.MaxConnectionsByHost, Idle: n.MaxIdle,
+			Elements: s.elements,
+		},
+	})
+	if err := s.listen(ctx, n); err != nil {
+		return err
+	}
+	if err := s.writePorts(); err != nil {
+		return err
+	}
+	s.serve()
+	s.metrics.StartSeconds.Set(time.Since(s.opt.Started).Seconds())
+	return nil
+}
+
+// elements bounds the array elements of one request: nobody asks for much more
+// than there is, and answering an element costs more than sending it.
+func (s *Server) elements() int {
+	const always, perPartition = 50_000, 4
+	return always + perPartition*s.set.Len()
+}
+
+// openData takes the lock, opens the metadata and all partitions.
+func (s *Server) openData() error {
+	dir := s.opt.DataDir
+	if err := s.fs.MkdirAll(dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := s.fs.Lock(filepath.Join(dir, lockFile))
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("data directory %s is in use by another process", dir)
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	s.lock = lock
+	if err := s.refuseKafkas(); err != nil {
+		return err
+	}
+	store, report, err := meta.Open(s.fs, filepath.Join(dir, metadataDir), meta.Options{Log: s.opt.Logger})
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	s.store = store
+	if report.CutBytes > 0 {
+		s.opt.Logger.Warn("torn end of the metadata log cut", "bytes", report.CutBytes, "aside", report.CutFile)
+	}
+	if _, err := store.Identify(dir, s.nodeID(), rand.Reader); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	_, clean, err := store.Start(dir)
+	if err != nil {
+		return err
+	}
+	s.metrics = metrics.New(s.opt.Version, api.Name)
+	s.set, s.recovery, err = partition.Open(partition.Options{
+		FS: s.fs, Dir: dir, Store: store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
+		Now: time.Now, Random: rand.Reader,
+	}, clean)
+	if err != nil {
+		return err
+	}
+	s.noteRecovery()
+	return nil
+}
+
+// refuseKafkas leaves alone a directory that Apache Kafka has written: its topics
+// stand in a metadata log that is not read here, so that they would look like
+// leftovers.
+func (s *Server) refuseKafkas() error {
+	const kafkas = "__cluster_metadata-0"
+	_, ours := s.fs.Stat(filepath.Join(s.opt.DataDir, metadataDir))
+	if _, err := s.fs.Stat(filepath.Join(s.opt.DataDir, kafkas)); err == nil && ours != nil {
+		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); taking it over is not possible yet", s.opt.DataDir, kafkas)
+	}
+	return nil
+}
+
+// nodeID is the configured one, -1 to take what the directory says.
+func (s *Server) nodeID() int32 {
+	if s.opt.Values.Origin("node.id") == s.defaultOrigin() {
+		return -1
+	}
+	return s.opt.Values.Broker().NodeID
+}
+
+func (s *Server) defaultOrigin() string { return config.Defaults().Origin("node.id") }
+
+func (s *Server) noteRecovery() {
+	r := s.recovery
+	s.metrics.RecoveryScanned.Set(float64(r.Bytes))
+	s.metrics.RecoveryCut.Set(float64(r.Cut))
+	s.opt.Logger.Info("logs opened", "clean", r.Clean, "topics", r.Topics, "partitions", r.Partitions, "offline", r.Offline,
+		"segments", r.Segments, "scanned", r.Scanned, "batches", r.Batches, "records", r.Records, "bytes", r.Bytes,
+		"cut", r.Cut, "damaged", r.Damaged, "took", r.Took)
+}
+
+func (s *Server) listen(ctx context.Context, n config.Network) error {
+	for _, l := range n.Listeners {
+		nl, err := s.wire.Listen(ctx, l.Address())
+		if err != nil {
+			return err
+		}
+		s.listeners, s.names = append(s.listeners, nl), append(s.names, l.Name)
+	}
+	if n.AdminListen == "" {
+		return nil
+	}
+	al, err := (&net.ListenConfig{}).Listen(ctx, "tcp", n.AdminListen)
+	if err != nil {
+		return fmt.Errorf("admin listener: %w", err)
+	}
+	s.admin = al
+	s.http = admin.NewServer(admin.NewHandler(admin.Options{
+		Gatherer: s.metrics.Gatherer(), Ready: s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
+	}))
+	return nil
+}
+
+// ready says why the server takes no requests. It listens only when all logs are
+// open, so that is no reason.
+func (s *Server) ready() error {
+	if s.stopping.Load() {
+		return errors.New("shutting down")
+	}
+	return nil
+}
+
+// healthy says whether the server can still do its work: not if every log has
+// failed, or the metadata can't be written.
+func (s *Server) healthy() error {
+	offline, all := 0, s.set.All()
+	var last error
+	for _, p := range all {
+		if _, err := p.Offsets(); err != nil {
+			offline++
+			last = err
+		}
+	}
+	if offline > 0 && offline == len(all) {
+		return fmt.Errorf("all %d partitions are offline: %w", offline, last)
+	}
+	return nil
+}
+
+func (s *Server) serve() {
+	for i, l := range s.listeners {
+		s.serving.Go(func() {
+			if err := s.wire.Serve(l, s.names[i]); err != nil {
+				s.failed <- err
+			}
+		})
+	}
+	if s.http == nil {
+		return
+	}
+	s.serving.Go(func() {
+		if err := s.http.Serve(s.admin); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("admin listener: %w", err)
+		}
+	})
+}
+
+// writePorts tells other programs the addresses, all at once.
+func (s *Server) writePorts() error {
+	if s.opt.PortsFile == "" {
+		return nil
+	}
+	b, err := json.Marshal(s.Addresses())
+	if err != nil {
+		return err
+	}
+	temp := s.opt.PortsFile + ".tmp"
+	if err := os.WriteFile(temp, append(b, '\n'), 0o644); err != nil {
+		return fmt.Errorf("ports file: %w", err)
+	}
+	if err := os.Rename(temp, s.opt.PortsFile); err != nil {
+		return fmt.Errorf("ports file: %w", err)
+	}
+	return nil
+}
+
+// Addresses returns the addresses that are listened on.
+func (s *Server) Addresses() Addresses {
+	var a Addresses
+	if len(s.listeners) > 0 {
+		a.Kafka = s.listeners[0].Addr().String()
+	}
+	if s.admin != nil {
+		a.Admin = s.admin.Addr().String()
+	}
+	return a
+}
+
+// Settings are the settings in force, dynamic ones included.
+func (s *Server) Settings() *config.Broker { return s.set.Broker() }
+
+// Recovery tells what opening the data found.
+func (s *Server) Recovery() partition.Report { return s.recovery }
+
+// Failed delivers the errors of listeners that died.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Stop shuts down in order. When ctx ends before the requests in progress are
+// done they are cut off; the logs are flushed and closed all the same.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopping.Store(true)
+	err := s.wire.Shutdown(ctx)
+	if s.http != nil {
+		s.http.Close()
+	}
+	s.serving.Wait()
+	if cerr := s.closeAll(); cerr != nil {
+		err = cerr
+	}
+	return err
+}
+
+// closeAll closes what is open: the logs in an orderly way, then the metadata and
+// the lock.
+func (s *Server) closeAll() error {
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	if s.admin != nil {
+		s.admin.Close()
+	}
+	var err error
+	if s.set != nil {
+		err = s.set.Close()
+	}
+	if s.store != nil {
+		if cerr := s.store.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if s.lock != nil {
+		s.lock.Close()
+	}
+	return err
+}

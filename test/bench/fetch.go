@@ -1,0 +1,78 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"sordini/test/bench/floor"
+	"sordini/test/bench/raw"
+	"sordini/test/bench/report"
+)
+
+// fetch: one connection reads a partition from its start to its end in slices of
+// 1 MiB. The floor sends sordini's own file, so that both read the same pages of
+// the page cache.
+func (b *bench) fetch() error {
+	for _, unit := range []int{16 << 10, 1 << 20} {
+		if err := b.fetchOf(unit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sizeName is a size in the names of rows.
+func sizeName(bytes int) string {
+	if bytes >= 1<<20 {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d KiB", bytes>>10)
+}
+
+func (b *bench) fetchOf(unit int) error {
+	what := fmt.Sprintf("fetch 1 MiB of %s batches", sizeName(unit))
+	servers, err := b.servers()
+	if err != nil {
+		return err
+	}
+	contenders := make([]contender, 1, 3) // the floor, when sordini has made its file
+	for _, s := range servers {
+		l, err := b.fill(s, unit, b.size, 1, flushNever)
+		if err != nil {
+			return err
+		}
+		defer b.remove(s, l.topic) // best effort: the directory goes at the end
+		if s.side == sordini {
+			file := filepath.Join(s.dir, l.topic+"-0", fmt.Sprintf("%020d.log", 0))
+			f, err := b.serveFloor(floor.SendName, file, fmt.Sprint(sliceSize))
+			if err != nil {
+				return err
+			}
+			defer b.endFloor(f.process)
+			contenders[0] = contender{report.Floor, func() ([]report.Reading, error) { return f.send(what, l.bytes()) }}
+		}
+		contenders = append(contenders, contender{s.side, func() ([]report.Reading, error) {
+			c, err := costOf(s.pid, func() error { return l.fetchAll(s) })
+			return c.perGiB(what, l.bytes()), err
+		}})
+	}
+	return b.compete(what, contenders)
+}
+
+// send has a floor send so many bytes.
+func (f *bare) send(what string, bytes int64) ([]report.Reading, error) {
+	cost, err := costOf(f.process.Pid(), func() error {
+		c, err := raw.Dial(f.addr)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := floor.Ask(c, bytes); err != nil {
+			return err
+		}
+		return raw.Discard(c, bytes, make([]byte, 1<<20))
+	})
+	return cost.perGiB(what, bytes), err
+}

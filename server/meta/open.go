@@ -282,6 +282,8 @@ func (r *recovery) unusedName(prefix string) string {
 func (r *recovery) start() (*Store, error) {
 	s := &Store{fs: r.fs, dir: r.dir, opts: r.opts}
 	s.image.Store(r.image)
+	changed := make(chan struct{})
+	s.changed.Store(&changed)
 	version := r.image.version
 	if r.report.Snapshot != version {
 		if err := writeSnapshot(r.fs, r.dir, r.image); err != nil {

@@ -50,7 +50,8 @@ type Store struct {
 	dir  string
 	opts Options
 
-	image atomic.Pointer[Image] // changed by the holder of writer
+	image   atomic.Pointer[Image] // changed by the holder of writer
+	changed atomic.Pointer[chan struct{}]
 
 	// queue holds the calls that wait for the writer, oldest first. queueMu is
 	// never held during I/O, and is taken after writer if both are.
@@ -84,6 +85,18 @@ type call struct {
 
 // Image returns the current image.
 func (s *Store) Image() *Image { return s.image.Load() }
+
+// Changed returns a channel that is closed when there is another image than the
+// one that Image returned before the call. To miss no change, ask for the channel
+// first and for the image then.
+func (s *Store) Changed() <-chan struct{} { return *s.changed.Load() }
+
+// publish makes an image the current one.
+func (s *Store) publish(i *Image) {
+	s.image.Store(i)
+	next := make(chan struct{})
+	close(*s.changed.Swap(&next))
+}
 
 // Apply validates the records in their order against the current image, makes
 // them durable together and returns an image that holds them. If one record is
@@ -207,7 +220,7 @@ func (s *Store) commit(calls []*call) {
 			}
 			return
 		}
-		s.image.Store(next)
+		s.publish(next)
 	}
 	for _, c := range accepted {
 		c.image = next

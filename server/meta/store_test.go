@@ -252,3 +252,25 @@ syncdir data/meta`)
 		t.Errorf("operations:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// TestChanged: whoever asks for the channel first and the image then misses no change.
+func TestChanged(t *testing.T) {
+	s, _ := openStore(t, newDisk(t), Options{})
+	changed := s.Changed()
+	select {
+	case <-changed:
+		t.Fatal("changed, and nothing was applied")
+	default:
+	}
+	apply(t, s, TopicCreated{Name: "t", ID: TopicID{1}, Partitions: 1})
+	select {
+	case <-changed:
+	default:
+		t.Error("a change, and nobody is told")
+	}
+	select {
+	case <-s.Changed():
+		t.Error("the next channel is closed already")
+	default:
+	}
+}

@@ -69,10 +69,13 @@ func (l *Log) expired(s *segment.Segment, c *Config) bool {
 		return timestamp >= 0 && l.opt.Now().Sub(time.UnixMilli(timestamp)) > c.Retention
 	}
 	largest, _ := s.MaxTimestamp()
-	if c.Retention < 0 || !old(largest) {
+	if c.Retention < 0 || largest >= 0 && !old(largest) {
 		return false
 	}
-	proven, err := s.ProvenMaxTimestamp()
+	proven, err := s.ProvenMaxTimestamp() // also of batches without records, which have a time of their own
+	if gone(err) {
+		return false // replaced by compaction at this moment
+	}
 	if err != nil {
 		l.opt.Logger.Warn("segment kept: its largest timestamp cannot be read", "dir", l.opt.Dir, "base", s.Base(), "err", err)
 		return false
@@ -152,6 +155,11 @@ func (l *Log) Doomed() bool {
 // Purge removes the files of the segments that left the log. Reads that hold a
 // range of them are not disturbed.
 func (l *Log) Purge() error {
+	l.swapMu.Lock()
+	defer l.swapMu.Unlock()
+	if err := l.settle(); err != nil {
+		return err
+	}
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.mu.Lock()
@@ -223,6 +231,9 @@ func RemoveDir(opt Options, dir string) error {
 // behind it go. It is durable when it returns. If it is interrupted the log is
 // longer than asked for, and whole.
 func (l *Log) TruncateTo(offset int64) error {
+	defer l.stopCleaning()()
+	l.swapMu.Lock()
+	defer l.swapMu.Unlock()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock()
@@ -240,7 +251,14 @@ func (l *Log) TruncateTo(offset int64) error {
 	if _, err := l.flushLocked(); err != nil {
 		return err // what remains counts as flushed
 	}
-	if err := l.truncate(offset); err != nil {
+	err := l.settle()
+	if err == nil {
+		err = l.truncate(offset)
+	}
+	if err == nil {
+		err = l.closeGaps()
+	}
+	if err != nil {
 		return l.fail(err)
 	}
 	return nil

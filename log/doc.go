@@ -28,6 +28,8 @@ One directory per partition, <topic>-<index>, with Kafka's names:
 	00000000000000348120.snapshot   producer state as of that offset (package producer)
 	00000000000000348120.producers  the same in full, sordini's own
 	leader-epoch-checkpoint         first offset of each leader epoch (package epoch)
+	sordini-cleaned                 below which offset compaction has left gaps (gaps.go)
+	*.cleaned, *.swap               segments that compaction writes (package segment)
 	*.torn                          bytes that recovery cut
 
 A name's number is the first offset in the segment, 20 digits. Only the .log
@@ -42,7 +44,7 @@ they work on an immutable list of segments and hold file handles of their own, s
 that files which are deleted meanwhile stay readable until the last reader is
 done.
 
-Lock order: flushMu, appendMu, mu. No method calls out of this package while it
+Lock order: cleanMu, swapMu, flushMu, appendMu, mu. No method calls out of this package while it
 holds one of them, except for file operations.
 
 # Durability
@@ -53,6 +55,31 @@ After a failed write or fsync the log is offline: every call returns an
 *OfflineError, because the kernel may have dropped the dirty pages and a later
 success would mean nothing. Only opening it again, which scans, brings it back.
 
+# Compaction
+
+Clean rewrites closed segments so that only the last record of each key remains
+(package compact). The segments before the active one are read, new ones are written
+beside them, and each new one takes the place of those that it was made from:
+
+	write and sync X.log.cleaned, then the files made from it
+	rename them to X.*.swap; sync the directory                (1)
+	readers get the new segment
+	remove all files of the replaced segments but those of the first, X;
+	rename X.index.swap and the others to X.index; sync the directory
+	rename X.log.swap to X.log; sync the directory
+
+Up to (1) a power cut leaves the old segments, and Open removes the rest. From (1) on
+X.log.swap is there until all is done, it holds all that the old ones did, and Open
+finishes what is left, which may be done any number of times. So at every moment
+exactly one of old and new is the log. An error before (1) costs the copy, no more; one
+behind it leaves the rest to be done before the next change of these files, or
+by Open. Only a directory that cannot be synced takes the log offline: its next sync
+would prove nothing of the segments that appends create.
+
+A new segment ends where its last source ended, if need be with a batch without
+records, so that one segment still ends where the next begins and a file that has
+lost its end is noticed. Readers in flight go on in the old files.
+
 # Recovery
 
 After a clean shutdown Open reads the end of the last segment only. Otherwise it
@@ -61,8 +88,8 @@ checksum, offset order and leader epoch are checked. A bad batch at or behind th
 is a torn write; the log is cut there and the cut bytes are kept aside. A bad batch
 before it is damage: it is never cut, reading that range is an error, and the rest
 is served. Good batches behind the recovery point are written once more before they
-are synced: the process before may have died of a failed fsync, after which the
-kernel shows bytes that it will never write.
+are synced, unless Known says that no sync has failed: the process before may have
+died of a failed fsync, after which the kernel shows bytes that it will never write.
 
 # Errors
 

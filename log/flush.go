@@ -87,6 +87,7 @@ func (l *Log) writeSnapshot(offset int64, kafka, full []byte) error {
 // Close flushes and closes the log in an orderly way: indexes of the last segment
 // and the producer state are written, so that the next Open needs no scan.
 func (l *Log) Close() error {
+	defer l.stopCleaning()()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock() // nothing comes in between the last flush and the end
@@ -120,6 +121,7 @@ func (l *Log) writeState() error {
 
 // Abandon closes the files without writing anything, as if the process had died.
 func (l *Log) Abandon() error {
+	defer l.stopCleaning()()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock()

@@ -45,8 +45,14 @@ type Config struct {
 	IndexBytes   int64         // segment.index.bytes
 	Retention    time.Duration // retention.ms; negative keeps for ever
 	RetainBytes  int64         // retention.bytes; negative means no limit
-	// Delete says that cleanup.policy contains delete.
-	Delete bool
+	// Delete says that cleanup.policy contains delete, Compact that it contains
+	// compact.
+	Delete, Compact bool
+
+	// Of compaction; MaxLag and MinLag in the time of the records.
+	DeleteRetention time.Duration // delete.retention.ms
+	MinLag          time.Duration // min.compaction.lag.ms
+	MaxLag          time.Duration // max.compaction.lag.ms; 0 means no limit
 }
 
 // Options are fixed while the log is open.
@@ -73,6 +79,12 @@ type Log struct {
 	queue   []*Append
 	leading bool
 
+	// cleanMu is held by the one compaction that runs, and by who must not meet
+	// one; swapMu by who changes the files of closed segments. See clean.go.
+	cleanMu sync.Mutex
+	swapMu  sync.Mutex
+	swaps   swaps // guarded by swapMu
+
 	// flushMu is held by the one flush that runs.
 	flushMu sync.Mutex
 
@@ -95,8 +107,12 @@ type Log struct {
 	missing  []Span // offsets that are lost to damage
 	failure  *OfflineError
 	closed   bool
-	names    int64 // count of changes of names in the directory
-	synced   int64 // how many of them a SyncDir has covered
+	cleaned  int64  // below, no key has two records
+	gaps     gaps   // of compaction
+	halts    int    // how many do not want a compaction to run
+	halt     func() // ends the one that runs; nil if none does
+	names    int64  // count of changes of names in the directory
+	synced   int64  // how many of them a SyncDir has covered
 }
 
 // Span is a stretch of offsets [From, To).
@@ -123,7 +139,7 @@ func (l *Log) segmentOptions() segment.Options {
 	o := &l.opt
 	return segment.Options{
 		FS: o.FS, Handles: o.Handles, IndexInterval: o.IndexInterval, Preallocate: o.Preallocate,
-		Dense: l.config.Load().Delete, EpochAt: l.EpochAt,
+		SparseBelow: l.sparseBelow, EpochAt: l.EpochAt,
 	}
 }
 
@@ -180,6 +196,9 @@ func (l *Log) fail(cause error) *OfflineError {
 	}
 	return failure
 }
+
+// Fail takes the log offline for a cause outside of it and returns its failure.
+func (l *Log) Fail(cause error) error { return l.fail(cause) }
 
 // Size is the count of bytes in all segments.
 func (l *Log) Size() int64 {

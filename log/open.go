@@ -21,11 +21,20 @@ import (
 type Known struct {
 	Start    int64 // log start offset
 	Recovery int64 // everything below was synced; may lag, must not lead
+	// NoSyncFailed says that no sync of the log may have failed unheard of since
+	// Recovery was noted: then what recovery reads need not be written again.
+	NoSyncFailed bool
 	// Clean says that the process ended in an orderly way. Then End, Segment and
 	// Size are the log end offset, the base offset of the last segment and the
 	// bytes in it.
 	Clean              bool
 	End, Segment, Size int64
+
+	// Cleaned is the offset up to which compaction came; it may lag.
+	Cleaned int64
+	// Ragged is the offset below which another program has compacted the log and
+	// may have left gaps between segments.
+	Ragged int64
 }
 
 // Report tells what Open found and did.
@@ -78,8 +87,14 @@ func Open(opt Options, known Known) (*Log, Report, error) {
 }
 
 func (o *opener) run() error {
+	if err := o.finishSwaps(); err != nil {
+		return err
+	}
 	names, err := o.list()
 	if err != nil {
+		return err
+	}
+	if err := o.loadGaps(); err != nil {
 		return err
 	}
 	if err := o.dropDeleted(names); err != nil {
@@ -125,9 +140,10 @@ func (o *opener) list() ([]string, error) {
 // Owns says whether a file of this name in a log's directory is one that the log
 // makes and may lose without losing a record, or a .log file.
 func Owns(name string) bool {
-	if name == epochFile {
+	if name == epochFile || name == gapsFile {
 		return true
 	}
+	name = strings.TrimSuffix(strings.TrimSuffix(name, segment.CleanedSuffix), segment.SwapSuffix)
 	for _, suffix := range append(segment.Suffixes(), kafkaSnapshot, producersSuffix) {
 		if _, ok := segment.ParseFileName(name, suffix); ok {
 			return true
@@ -262,9 +278,11 @@ func (o *opener) count(s *segment.Segment, r segment.Recovered) {
 // log: not if its tail was torn off before they begin.
 func (o *opener) scan(i int) (bool, error) {
 	l := o.l
-	s, r, err := segment.Recover(l.opt.Dir, o.bases[i], o.known.Recovery, l.segmentOptions(), func(h batch.Header) {
+	opt := l.segmentOptions()
+	opt.NoSyncFailed = o.known.NoSyncFailed
+	s, r, err := segment.Recover(l.opt.Dir, o.bases[i], o.known.Recovery, opt, func(h batch.Header) {
 		l.producers.Update(&h)
-		o.rebuilt.Add(h.LeaderEpoch, h.BaseOffset)
+		o.addEpoch(&h)
 	})
 	if err != nil {
 		return false, err
@@ -276,10 +294,11 @@ func (o *opener) scan(i int) (bool, error) {
 		return false, nil
 	}
 	following := o.bases[i+1]
-	if r.Next != following && r.Next >= o.known.Recovery {
+	ragged := r.Next < following && following <= l.gaps.ragged
+	if r.Next != following && r.Next >= o.known.Recovery && !ragged {
 		return false, o.setAside(o.bases[i+1:])
 	}
-	if r.Next < following {
+	if r.Next < following && !ragged {
 		o.lose(r.Next, following) // some of it was durable
 	}
 	if err := s.Seal(); err != nil {
@@ -361,7 +380,7 @@ func (o *opener) loadState(names []string, offset int64) error {
 			if h.BaseOffset >= from {
 				o.l.producers.Update(&h) // the snapshot has those before
 			}
-			o.rebuilt.Add(h.LeaderEpoch, h.BaseOffset)
+			o.addEpoch(&h)
 			return true, nil
 		})
 		if err != nil {
@@ -369,6 +388,20 @@ func (o *opener) loadState(names []string, offset int64) error {
 		}
 	}
 	return nil
+}
+
+// addEpoch takes the epoch of a batch into the rebuilt list. Where compaction has
+// been, the batch that an epoch began with may be gone: then the checkpoint tells.
+func (o *opener) addEpoch(h *batch.Header) {
+	if h.LeaderEpoch <= o.rebuilt.Latest() {
+		return
+	}
+	for _, e := range o.l.epochs { // none if there is no checksum
+		if e.Epoch <= h.LeaderEpoch && e.Start <= h.BaseOffset && e.Start < o.l.gaps.below {
+			o.rebuilt.Add(e.Epoch, e.Start)
+		}
+	}
+	o.rebuilt.Add(h.LeaderEpoch, h.BaseOffset)
 }
 
 // loadProducers loads the newest good snapshot that is not newer than offset and
@@ -460,6 +493,12 @@ func (o *opener) publish() error {
 	l.next = Position{Offset: o.next, Segment: last.Base(), Pos: last.Size()}
 	l.end, l.flushed = l.next, l.next
 	l.start = min(max(o.known.Start, first), o.next)
+	if err := l.closeGaps(); err != nil {
+		return err // a truncation may have been cut off before it did this
+	}
+	if l.cleaned = min(o.known.Cleaned, l.gaps.below); o.known.Cleaned > o.next {
+		l.cleaned = 0
+	}
 	o.rebuilt.TruncateTo(o.next)
 	o.rebuilt.StartAt(l.start)
 	l.epochs = o.rebuilt

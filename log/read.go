@@ -14,13 +14,13 @@ type view struct {
 	start    int64
 	end      Position
 	missing  []Span
-	dense    bool // every offset has a record: the log was never compacted
+	ragged   int64 // below, segments may end before the next one begins
 }
 
 func (l *Log) readView() (view, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return view{l.segments, l.start, l.end, l.missing, l.config.Load().Delete}, l.usableLocked()
+	return view{l.segments, l.start, l.end, l.missing, l.gaps.ragged}, l.usableLocked()
 }
 
 // from returns the index of the segment that would hold an offset.
@@ -29,10 +29,11 @@ func (v view) from(offset int64) int {
 	return max(0, i-1)
 }
 
-// limit is how far a segment may be read under a bound.
+// limit is how far a segment may be read under a bound. One that was compacted since
+// the bound was noted lies below the bound there is now, all of it.
 func limit(s *segment.Segment, bound Position) int64 {
 	switch {
-	case s.Base() < bound.Segment:
+	case s.Base() < bound.Segment, s.Base() == bound.Segment && s.Compacted():
 		return s.Size()
 	case s.Base() == bound.Segment:
 		return bound.Pos
@@ -73,7 +74,7 @@ func (v view) read(offset, maxBytes int64, bound Position, whole bool) (segment.
 		if s.Base() > bound.Segment {
 			break
 		}
-		if i > 0 && v.dense && offset < s.Base() {
+		if i > 0 && offset < s.Base() && s.Base() > v.ragged {
 			return segment.Range{}, &segment.CorruptError{
 				File: v.segments[from+i-1].Path(), Pos: v.segments[from+i-1].Size(), Offset: offset,
 				Reason: fmt.Sprintf("the file ends before offset %d, where the next one begins", s.Base()),

@@ -144,7 +144,7 @@ func maxIn(s *segment.Segment, start, limit int64) (best Found, found bool, err 
 	}
 	carrier := int64(-1) // last offset of the best batch
 	err = s.EachBatch(max(last, start), limit, func(h batch.Header, _ func() ([]byte, error)) (bool, error) {
-		if h.LastOffset() == last && h.MaxTimestamp == want && h.BaseOffset >= start {
+		if h.LastOffset() == last && segment.IndexTime(&h) == want && h.BaseOffset >= start {
 			carrier = last
 		}
 		return false, nil
@@ -178,8 +178,8 @@ func walkMax(s *segment.Segment, start, limit int64) (best Found, found bool, ca
 			largest = best.Timestamp
 			return true, err
 		}
-		if h.MaxTimestamp > largest && !h.IsControl() {
-			largest, carrier = h.MaxTimestamp, h.LastOffset()
+		if ts := segment.IndexTime(&h); ts > largest && !h.IsControl() {
+			largest, carrier = ts, h.LastOffset()
 		}
 		return true, nil
 	})

@@ -37,6 +37,9 @@ goes unnoticed.
 
 	Create or Open -> Append* -> Roll (no more appends) -> Seal (synced, indexes and checksums on disk) -> Remove
 
+A segment that compaction writes begins with [CreateCleaned] and takes the place of
+others by changing the names of its files, in the steps that cleaned.go draws.
+
 # Concurrency
 
 One goroutine at a time calls Append, Roll and TruncateTo; another may call Sync

@@ -34,7 +34,7 @@ type idleHandle struct {
 // openIndex returns the segment's offset index on disk.
 func (ih *idleHandle) openIndex() (vfs.File, error) {
 	if ih.index == nil {
-		f, err := ih.segment.opt.FS.Open(ih.segment.path(IndexSuffix))
+		f, err := ih.segment.open(ih.segment.opt.FS, IndexSuffix)
 		if err != nil {
 			return nil, err
 		}
@@ -67,13 +67,7 @@ func (h *Handles) take(s *Segment) (*idleHandle, error) {
 		return ih, nil
 	}
 	h.mu.Unlock()
-	if s.removed.Load() {
-		return nil, ErrClosed
-	}
-	f, err := h.fs.Open(s.path(LogSuffix))
-	if err != nil && s.removed.Load() {
-		return nil, ErrClosed // removed meanwhile, file and all
-	}
+	f, err := s.open(h.fs, LogSuffix)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,11 @@ const (
 	// TempSuffix ends the name of a file that is being written; it is removed
 	// when found at start.
 	TempSuffix = ".tmp"
+	// CleanedSuffix ends the names of the files of a segment that compaction is
+	// writing, SwapSuffix those of one that is complete and about to take its
+	// place. They come behind the suffixes above.
+	CleanedSuffix = ".cleaned"
+	SwapSuffix    = ".swap"
 )
 
 // derived are the suffixes of the files that are made again from the .log file.
@@ -44,5 +49,11 @@ func ParseFileName(name, suffix string) (base int64, ok bool) {
 }
 
 func (s *Segment) path(suffix string) string {
-	return filepath.Join(s.dir, FileName(s.base, suffix))
+	name := FileName(s.base, suffix)
+	if t := s.tails.Load(); t != nil && suffix == LogSuffix {
+		name += t.log
+	} else if t != nil {
+		name += t.derived
+	}
+	return filepath.Join(s.dir, name)
 }

@@ -255,7 +255,7 @@ func (s *Segment) cut(h *idleHandle, sc *scratch, pos int64, first batch.Header,
 	if e, ok := s.floorPos(h, sc, pos+q.maxBytes, limit); ok && e > end {
 		return e
 	}
-	for end < limit {
+	for end < limit && end+batch.HeaderSize <= pos+q.maxBytes {
 		hd, err := s.readHeader(h, sc, end)
 		if err != nil || end+hd.Size() > pos+q.maxBytes || s.plausible(&hd, end, first.LastOffset()+1, limit) != "" {
 			return end // what is behind end is for the next read to judge

@@ -36,9 +36,10 @@ type Recovered struct {
 // is cut, the stretch up to the next valid batch is remembered, and reading it is
 // an error.
 //
-// Good batches at or behind durable are written once more before the sync. The
-// process before may have died of a failed sync; then the kernel shows their
-// bytes, calls them clean, and a sync alone would not bring them to the disk.
+// Good batches at or behind durable are written once more before the sync, unless
+// Options.NoSyncFailed is set. The process before may have died of a failed sync;
+// then the kernel shows their bytes, calls them clean, and a sync alone would not
+// bring them to the disk. Nor would it tell: each failure is told once.
 //
 // Index and checksum files that an earlier process left are removed, since they
 // will not tell of what is appended from now on. The caller syncs the directory.
@@ -93,8 +94,10 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 	}
 	s.size.Store(sc.pos)
 	r.Bytes = sc.pos
-	if err := copyRange(f, f, rewrite, sc.pos, rewrite); err != nil {
-		return r, fmt.Errorf("write again from %d: %w", rewrite, err)
+	if !s.opt.NoSyncFailed {
+		if err := copyRange(f, f, rewrite, sc.pos, rewrite); err != nil {
+			return r, fmt.Errorf("write again from %d: %w", rewrite, err)
+		}
 	}
 	if err := f.Sync(); err != nil {
 		return r, fmt.Errorf("sync: %w", err)
@@ -104,7 +107,7 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 
 // accept takes in a valid batch at the scanner's position.
 func (s *Segment) accept(sc *scanner, r *Recovered, h batch.Header) {
-	s.active.Load().Add(uint32(h.LastOffset()-s.base), sc.pos, h.Size(), h.MaxTimestamp)
+	s.active.Load().Add(uint32(h.LastOffset()-s.base), sc.pos, h.Size(), IndexTime(&h))
 	if s.firstTime < 0 {
 		s.firstTime = h.MaxTimestamp
 	}
@@ -433,6 +436,7 @@ func (s *Segment) TruncateTo(offset int64) (next int64, err error) {
 	}
 	s.size.Store(sc.pos)
 	s.dropDamage(sc.pos)
+	s.tails.Store(nil)    // it may be appended to: positions tell again
 	s.opt.Handles.drop(s) // their index files are gone
 	s.reserved = 0
 	if err := s.file.Truncate(sc.pos); err != nil {

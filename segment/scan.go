@@ -129,6 +129,13 @@ func (s *Segment) epochAt(offset int64) int32 {
 	return s.opt.EpochAt(offset)
 }
 
+func (s *Segment) sparseBelow() int64 {
+	if s.opt.SparseBelow == nil {
+		return 0
+	}
+	return s.opt.SparseBelow()
+}
+
 // step checks the batch at the scanner's position, also against the one behind.
 func (sc *scanner) step() (batch.Header, error) {
 	h, err := sc.batch(sc.pos, sc.next, sc.epoch)
@@ -153,14 +160,14 @@ func (sc *scanner) advance(h batch.Header) {
 // checksum; a jump of either is believed unless the batch behind it, which is
 // valid, goes back to before the jump. What did not jump is right, whatever the
 // batch behind says. With no valid batch behind, offsets do not
-// jump in a log that was never compacted.
+// jump but where compaction has been.
 func (sc *scanner) contradicted(h batch.Header) error {
 	if h.BaseOffset == sc.next && h.LeaderEpoch == sc.epoch {
 		return nil
 	}
 	behind, err := sc.batch(sc.pos+h.Size(), sc.next, sc.epoch)
 	if _, bad := err.(errBad); bad {
-		if sc.s.opt.Dense && h.BaseOffset != sc.next {
+		if h.BaseOffset != sc.next && h.BaseOffset > sc.s.sparseBelow() {
 			return errBad{fmt.Sprintf("base offset %d, expected %d", h.BaseOffset, sc.next)}
 		}
 		return nil

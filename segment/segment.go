@@ -26,9 +26,12 @@ type Options struct {
 	// Preallocate reserves disk space ahead of the writes, up to this many bytes
 	// at a time; 0 reserves nothing. The visible size never changes by it.
 	Preallocate int64
-	// Dense says that every offset has a record, as in a log that was never
-	// compacted.
-	Dense bool
+	// SparseBelow returns the offset below which compaction may have taken
+	// records: gaps end there. nil stands for a log that was never compacted.
+	SparseBelow func() int64
+	// NoSyncFailed says that no sync of the files may have failed since they were
+	// durable; see Recover.
+	NoSyncFailed bool
 	// EpochAt returns the leader epoch of the batch that holds an offset, -1 where
 	// it is not known for certain. nil knows nothing.
 	EpochAt func(offset int64) int32
@@ -43,6 +46,12 @@ type Segment struct {
 
 	size    atomic.Int64 // bytes of whole batches in the .log file
 	removed atomic.Bool
+
+	// tails is what the names of the files end in, nil for nothing; see
+	// cleaned.go. namesMu is held while a file is opened by its name, and by who
+	// changes the name.
+	tails   atomic.Pointer[tails]
+	namesMu sync.RWMutex
 
 	// active is the index in memory; nil once it is on disk only.
 	active atomic.Pointer[index.Active]

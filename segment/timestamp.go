@@ -19,6 +19,15 @@ func (s *Segment) MaxTimestamp() (timestamp, offset int64) {
 	return si.maxTime, s.base + int64(si.maxRel)
 }
 
+// IndexTime is the largest timestamp of a batch as the time index has it: one that
+// compaction has emptied has none, whatever its header remembers.
+func IndexTime(h *batch.Header) int64 {
+	if h.Count == 0 {
+		return index.NoTimestamp
+	}
+	return h.MaxTimestamp
+}
+
 // LargestTimestamp is MaxTimestamp for lookups, whose answer depends on it: of a
 // segment that an earlier process sealed the time index is checked first.
 func (s *Segment) LargestTimestamp() (timestamp, offset int64, err error) {
@@ -42,7 +51,7 @@ func (s *Segment) SeekTime(timestamp int64) (int64, error) {
 	if err := s.proveTimes(); err != nil {
 		return s.base, err
 	}
-	f, err := s.opt.FS.Open(s.path(TimeIndexSuffix))
+	f, err := s.open(s.opt.FS, TimeIndexSuffix)
 	if err != nil {
 		return s.base, nil // the whole segment, then
 	}

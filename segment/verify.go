@@ -217,8 +217,8 @@ func (s *Segment) proveTimes() error {
 	si := *s.sealed.Load()
 	si.timeSize, si.maxTime, si.maxRel = 0, index.NoTimestamp, 0
 	err = s.EachBatch(s.base, s.size.Load(), func(h batch.Header, _ func() ([]byte, error)) (bool, error) {
-		if h.MaxTimestamp > si.maxTime {
-			si.maxTime, si.maxRel = h.MaxTimestamp, uint32(h.LastOffset()-s.base)
+		if ts := IndexTime(&h); ts > si.maxTime {
+			si.maxTime, si.maxRel = ts, uint32(h.LastOffset()-s.base)
 		}
 		return true, nil
 	})

@@ -32,6 +32,9 @@ recovery-point-offset-checkpoint, log-start-offset-checkpoint and
 replication-offset-checkpoint are Kafka's, for its tools: a version 0, a count,
 and lines of topic, partition and offset, without a checksum. Only the log start
 is ever read from them, when a directory of Kafka's is taken over.
+
+cleaner-offset-checkpoint, in the same format, says up to where compaction came. It
+is the only place of that: if it is lost, logs are compacted anew from their start.
 */
 package checkpoint
 
@@ -57,6 +60,7 @@ const (
 	KafkaRecovery = "recovery-point-offset-checkpoint"
 	KafkaStart    = "log-start-offset-checkpoint"
 	KafkaHigh     = "replication-offset-checkpoint"
+	KafkaCleaner  = "cleaner-offset-checkpoint"
 
 	version = 1
 	maxSize = 256 << 20
@@ -91,9 +95,11 @@ type Checkpoint struct {
 	Partitions  map[Partition]Entry
 }
 
-func (c *Checkpoint) sorted() []Partition {
-	keys := make([]Partition, 0, len(c.Partitions))
-	for k := range c.Partitions {
+func (c *Checkpoint) sorted() []Partition { return sorted(c.Partitions) }
+
+func sorted[V any](partitions map[Partition]V) []Partition {
+	keys := make([]Partition, 0, len(partitions))
+	for k := range partitions {
 		keys = append(keys, k)
 	}
 	sort.Slice(keys, func(i, j int) bool {
@@ -174,7 +180,11 @@ func Write(fsys vfs.FS, dir string, c *Checkpoint) error {
 		{KafkaStart, func(e Entry) int64 { return e.Start }},
 		{KafkaHigh, func(e Entry) int64 { return e.High }},
 	} {
-		if err := c.writeKafka(fsys, filepath.Join(dir, kafka.file), kafka.offset); err != nil {
+		offsets := make(map[Partition]int64, len(c.Partitions))
+		for k, e := range c.Partitions {
+			offsets[k] = kafka.offset(e)
+		}
+		if err := writeKafka(fsys, filepath.Join(dir, kafka.file), offsets); err != nil {
 			return err
 		}
 	}
@@ -184,10 +194,21 @@ func Write(fsys vfs.FS, dir string, c *Checkpoint) error {
 	return nil
 }
 
-func (c *Checkpoint) writeKafka(fsys vfs.FS, name string, offset func(Entry) int64) error {
-	b := fmt.Appendf(nil, "0\n%d\n", len(c.Partitions))
-	for _, k := range c.sorted() {
-		b = fmt.Appendf(b, "%s %d %d\n", k.Topic, k.Index, offset(c.Partitions[k]))
+// WriteCleaner replaces the file that says up to where compaction came.
+func WriteCleaner(fsys vfs.FS, dir string, offsets map[Partition]int64) error {
+	if err := writeKafka(fsys, filepath.Join(dir, KafkaCleaner), offsets); err != nil {
+		return err
+	}
+	if err := fsys.SyncDir(dir); err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	return nil
+}
+
+func writeKafka(fsys vfs.FS, name string, offsets map[Partition]int64) error {
+	b := fmt.Appendf(nil, "0\n%d\n", len(offsets))
+	for _, k := range sorted(offsets) {
+		b = fmt.Appendf(b, "%s %d %d\n", k.Topic, k.Index, offsets[k])
 	}
 	if err := writeSynced(fsys, name+".tmp", b); err != nil {
 		return err

@@ -24,6 +24,10 @@ import (
 //	| topic id  | partition | synced below   | CRC-32C of these 28   |
 //	| 16 bytes  | int32     | offset, int64  | bytes, uint32         |
 //	+-----------+-----------+----------------+-----------------------+
+//
+// All bits of the offset are inverted from the moment before a sync until it has
+// succeeded. After a kill such a log may have had a sync that failed, and the page
+// cache may show bytes which the kernel takes for written and which are not.
 const MarksFile = "sordini-flushed"
 
 const markSize = 32
@@ -53,11 +57,12 @@ func CreateMarks(fsys vfs.FS, dir string) (*Marks, error) {
 // Close closes the file. Marks must not be raised any more.
 func (m *Marks) Close() error { return m.file.Close() }
 
-// Mark is the slot of one log. One goroutine at a time raises it.
+// Mark is the slot of one log. One goroutine at a time may use it.
 type Mark struct {
-	marks *Marks
-	pos   int64
-	buf   [markSize]byte
+	marks  *Marks
+	pos    int64
+	offset int64 // that was raised last
+	buf    [markSize]byte
 }
 
 // Of gives a log a slot for as long as the file is open.
@@ -68,17 +73,45 @@ func (m *Marks) Of(k MarkKey) *Mark {
 	return mark
 }
 
-// Raise notes that the log was synced below an offset. An error is of no
-// consequence: the mark lags.
+// Raise notes that the log was synced below an offset and that no sync of it runs.
+// An error is of no consequence: the mark lags.
 func (k *Mark) Raise(offset int64) {
-	binary.BigEndian.PutUint64(k.buf[20:], uint64(offset))
-	binary.BigEndian.PutUint32(k.buf[28:], crc32.Checksum(k.buf[:28], castagnoli))
-	_, _ = k.marks.file.WriteAt(k.buf[:], k.pos)
+	k.offset = offset
+	_ = k.write(offset)
+}
+
+// Begin notes that a sync of the log begins. After an error there must be none: if
+// it failed, nobody would know after a kill.
+func (k *Mark) Begin() error {
+	if err := k.write(^k.offset); err != nil {
+		return fmt.Errorf("mark the begin of a sync: %w", err)
+	}
+	return nil
+}
+
+func (k *Mark) write(field int64) error {
+	binary.BigEndian.PutUint64(k.buf[20:], uint64(field))
+	seal(k.buf[:])
+	_, err := k.marks.file.WriteAt(k.buf[:], k.pos)
+	return err
+}
+
+func seal(slot []byte) { binary.BigEndian.PutUint32(slot[28:], crc32.Checksum(slot[:28], castagnoli)) }
+
+func sealed(slot []byte) bool {
+	return crc32.Checksum(slot[:28], castagnoli) == binary.BigEndian.Uint32(slot[28:])
+}
+
+// Marked is what a slot says of its log.
+type Marked struct {
+	Offset int64 // synced below it
+	// Idle says that no sync ran, or had failed, since Offset was noted.
+	Idle bool
 }
 
 // ReadMarks reads what an earlier process has left in dir. Slots that are damaged
 // are left out; a missing file is empty.
-func ReadMarks(fsys vfs.FS, dir string) (map[MarkKey]int64, error) {
+func ReadMarks(fsys vfs.FS, dir string) (map[MarkKey]Marked, error) {
 	b, err := contents(fsys, filepath.Join(dir, MarksFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -86,13 +119,46 @@ func ReadMarks(fsys vfs.FS, dir string) (map[MarkKey]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	marks := make(map[MarkKey]int64, len(b)/markSize)
+	marks := make(map[MarkKey]Marked, len(b)/markSize)
 	for ; len(b) >= markSize; b = b[markSize:] {
-		if crc32.Checksum(b[:28], castagnoli) != binary.BigEndian.Uint32(b[28:]) {
+		if !sealed(b[:markSize]) {
 			continue
 		}
 		k := MarkKey{Topic: [16]byte(b), Index: int32(binary.BigEndian.Uint32(b[16:]))}
-		marks[k] = max(marks[k], int64(binary.BigEndian.Uint64(b[20:])))
+		m := Marked{Offset: int64(binary.BigEndian.Uint64(b[20:])), Idle: true}
+		if m.Offset < 0 {
+			m.Offset, m.Idle = ^m.Offset, false
+		}
+		if other, twice := marks[k]; twice {
+			m = Marked{max(m.Offset, other.Offset), m.Idle && other.Idle}
+		}
+		marks[k] = m
 	}
 	return marks, nil
+}
+
+// DoubtMarks changes what an earlier process has left in dir as if a sync of every
+// log had begun. Recovery syncs them, and if that fails, and the process dies, the
+// next one has to know.
+func DoubtMarks(fsys vfs.FS, dir string) error {
+	name := filepath.Join(dir, MarksFile)
+	b, err := contents(fsys, name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) < markSize {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for slot := b; len(slot) >= markSize; slot = slot[markSize:] {
+		if field := int64(binary.BigEndian.Uint64(slot[20:])); field >= 0 && sealed(slot[:markSize]) {
+			binary.BigEndian.PutUint64(slot[20:], uint64(^field))
+			seal(slot[:markSize])
+		}
+	}
+	f, err := fsys.OpenFile(name, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, 0)
+	return errors.Join(err, f.Close())
 }

@@ -22,8 +22,8 @@ func TestMarks(t *testing.T) {
 	a.Raise(5)
 	b.Raise(7)
 	a.Raise(9)
-	want := map[MarkKey]int64{keys[0]: 9, keys[1]: 7}
-	expect := func(what string, want map[MarkKey]int64) {
+	want := map[MarkKey]Marked{keys[0]: {9, true}, keys[1]: {7, true}}
+	expect := func(what string, want map[MarkKey]Marked) {
 		t.Helper()
 		if got, err := ReadMarks(mem, "."); err != nil || !maps.Equal(got, want) {
 			t.Errorf("%s: %v, %v, want %v", what, got, err, want)
@@ -44,7 +44,7 @@ func TestMarks(t *testing.T) {
 		if _, err := f.WriteAt(byteAt, pos); err != nil {
 			t.Fatal(err)
 		}
-		expect("one bit of the first slot flipped", map[MarkKey]int64{keys[1]: 7})
+		expect("one bit of the first slot flipped", map[MarkKey]Marked{keys[1]: {7, true}})
 		byteAt[0] ^= 1 << (bit % 8)
 		if _, err := f.WriteAt(byteAt, pos); err != nil {
 			t.Fatal(err)
@@ -54,13 +54,65 @@ func TestMarks(t *testing.T) {
 		if err := f.Truncate(size); err != nil {
 			t.Fatal(err)
 		}
-		expect("cut", map[MarkKey]int64{keys[0]: 9})
+		expect("cut", map[MarkKey]Marked{keys[0]: {9, true}})
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestMarks_Begin: from Begin to Raise, and after DoubtMarks, a log is not idle, and
+// what was said of offsets stays.
+func TestMarks_Begin(t *testing.T) {
+	mem := vfs.NewMem()
+	if err := DoubtMarks(mem, "."); err != nil {
+		t.Errorf("without a file: %v", err)
+	}
+	m, err := CreateMarks(mem, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	keys := []MarkKey{{[16]byte{1}, 0}, {[16]byte{1}, 1}}
+	a, b := m.Of(keys[0]), m.Of(keys[1])
+	expect := func(what string, want map[MarkKey]Marked) {
+		t.Helper()
+		if got, err := ReadMarks(mem, "."); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s: %v, %v, want %v", what, got, err, want)
+		}
+	}
+	begin := func(k *Mark) {
+		t.Helper()
+		if err := k.Begin(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin(a)
+	b.Raise(0)
+	expect("begun", map[MarkKey]Marked{keys[0]: {0, false}, keys[1]: {0, true}})
+	a.Raise(5)
+	begin(b)
+	expect("raised", map[MarkKey]Marked{keys[0]: {5, true}, keys[1]: {0, false}})
+	if err := DoubtMarks(mem, "."); err != nil {
+		t.Fatal(err)
+	}
+	expect("doubted", map[MarkKey]Marked{keys[0]: {5, false}, keys[1]: {0, false}})
+	faulty := vfs.NewFaulty(mem, func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpWrite {
+			return vfs.Fault{Err: os.ErrInvalid}
+		}
+		return vfs.Fault{}
+	})
+	other, err := CreateMarks(faulty, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if other.Of(keys[0]).Begin() == nil {
+		t.Error("a begin that was not written is no error")
 	}
 }
 

@@ -137,6 +137,22 @@ func (s *State) Update(h *batch.Header) {
 	})
 }
 
+// LastOffsets returns the last offset of each producer's newest batch below flushed:
+// the one from which its state would be made again if a power cut took what is not
+// flushed. It is NoOffset where none of the remembered batches lies there.
+func (s *State) LastOffsets(flushed int64) map[int64]int64 {
+	last := make(map[int64]int64, len(s.entries))
+	for id, e := range s.entries {
+		last[id] = NoOffset
+		for _, b := range e.Batches() {
+			if b.LastOffset < flushed {
+				last[id] = b.LastOffset
+			}
+		}
+	}
+	return last
+}
+
 // Expire forgets the producers whose last batch is older than the given time
 // (ms since the epoch) and returns how many (producer.id.expiration.ms). A
 // producer with an open transaction stays.

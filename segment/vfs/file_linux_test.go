@@ -105,3 +105,13 @@ func TestFileSystemType(t *testing.T) {
 		t.Errorf("proc: %+v, %v", u, err)
 	}
 }
+
+func TestErrseqComplete(t *testing.T) {
+	for release, want := range map[string]bool{
+		"4.16.9": false, "4.17.0-rc1": true, "4.17": true, "5.4.0-42-generic": true, "6.18.3+": true, "3.10.0-1160.el7": false, "": false, "weird": false,
+	} {
+		if got := errseqComplete(release); got != want {
+			t.Errorf("%q: %v", release, got)
+		}
+	}
+}

@@ -75,6 +75,7 @@ type Cleaner struct {
 	Backoff           time.Duration
 	MaxBytesPerSecond float64 // read and written
 	DedupeBufferBytes int64   // of all threads together
+	LoadFactor        float64 // how full the map of keys may become
 }
 
 // Offsets is how committed offsets are kept.
@@ -152,6 +153,7 @@ func (v Values) Broker() *Broker {
 			Backoff:           v.millis("log.cleaner.backoff.ms"),
 			MaxBytesPerSecond: v.Float64("log.cleaner.io.max.bytes.per.second"),
 			DedupeBufferBytes: v.Int64("log.cleaner.dedupe.buffer.size"),
+			LoadFactor:        v.Float64("log.cleaner.io.buffer.load.factor"),
 		},
 		Offsets:     v.offsets(),
 		Groups:      v.groups(),

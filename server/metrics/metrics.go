@@ -38,6 +38,14 @@ type Metrics struct {
 	Sendfiles     atomic.Int64 // file ranges sent by sendfile
 	Copies        atomic.Int64 // file ranges copied through memory
 
+	CleanerReadBytes      atomic.Int64
+	CleanerWrittenBytes   atomic.Int64
+	CleanerDroppedRecords atomic.Int64
+	CleanSeconds          prometheus.Histogram // one compaction of one partition
+	LastClean             prometheus.Gauge     // when one ended, seconds since 1970
+	CleanerDirtiest       prometheus.Gauge     // dirty share of the dirtiest partition
+	UncleanablePartitions prometheus.Gauge
+
 	Connections      atomic.Int64 // open now
 	ConnectionsTotal atomic.Int64
 	RefusedRequests  atomic.Int64 // frames that closed their connection
@@ -70,11 +78,19 @@ func New(version string, apiName func(key int16) string) *Metrics {
 	m.RecoveryScanned = gauge("sordini_recovery_scanned_bytes", "Bytes checked by recovery at start.")
 	m.RecoveryCut = gauge("sordini_recovery_cut_bytes", "Bytes of torn writes cut by recovery at start.")
 	m.StartSeconds = gauge("sordini_start_duration_seconds", "Time from the start of the process until it was ready.")
+	m.CleanSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sordini_cleaner_duration_seconds", Help: "Time that one compaction of one partition took.",
+		Buckets: []float64{0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800},
+	})
+	m.LastClean = gauge("sordini_cleaner_last_timestamp_seconds", "When the last compaction of a partition ended, in seconds since 1970.")
+	m.CleanerDirtiest = gauge("sordini_cleaner_max_dirty_ratio", "Share of bytes not compacted yet, in the partition where it is largest.")
+	m.UncleanablePartitions = gauge("sordini_cleaner_uncleanable_partitions", "Partitions that are not compacted any more since it failed.")
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sordini_build_info", Help: "Constant 1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
 	r.MustRegister(m.FlushSeconds, m.FlushErrors, m.OfflineLogs, m.CorruptReads, m.RecoveryScanned, m.RecoveryCut, m.StartSeconds, info,
+		m.CleanSeconds, m.LastClean, m.CleanerDirtiest, m.UncleanablePartitions,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registerCounts()
 	r.MustRegister(requestCollector{m, apiName})
@@ -109,6 +125,9 @@ func (m *Metrics) registerCounts() {
 	count("sordini_fetch_bytes_total", bytesHelp, prometheus.Labels{"path": "copy"}, &m.CopiedBytes)
 	count("sordini_fetch_ranges_total", sendsHelp, prometheus.Labels{"path": "sendfile"}, &m.Sendfiles)
 	count("sordini_fetch_ranges_total", sendsHelp, prometheus.Labels{"path": "copy"}, &m.Copies)
+	count("sordini_cleaner_read_bytes_total", "Bytes read by compaction.", nil, &m.CleanerReadBytes)
+	count("sordini_cleaner_written_bytes_total", "Bytes written by compaction.", nil, &m.CleanerWrittenBytes)
+	count("sordini_cleaner_dropped_records_total", "Records dropped by compaction.", nil, &m.CleanerDroppedRecords)
 	level("sordini_connections", "Open client connections.", &m.Connections)
 	count("sordini_connections_total", "Client connections accepted.", nil, &m.ConnectionsTotal)
 	count("sordini_refused_requests_total", "Requests that closed their connection: malformed, too large or unsupported.", nil, &m.RefusedRequests)

@@ -57,10 +57,12 @@ func (s *Set) keepOffline(c *checkpoint.Checkpoint) error {
 }
 
 // runBackground does what is due from time to time until the Set is closed:
-// checkpoints, retention, and forgetting producers.
+// checkpoints, retention, compaction, and forgetting producers.
 func (s *Set) runBackground() {
 	defer s.background.Done()
-	var checkpointed, retained, expired = s.opt.Now(), s.opt.Now(), s.opt.Now()
+	defer s.cleaner.cancel()
+	began := s.opt.Now()
+	checkpointed, retained, expired, cleaned := began, began, began, began
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -77,6 +79,10 @@ func (s *Set) runBackground() {
 		if now.Sub(retained) >= settings.RetentionCheckInterval {
 			retained = now
 			s.try("retention", s.Retain)
+		}
+		if now.Sub(cleaned) >= s.Broker().Cleaner.Backoff {
+			cleaned = now
+			s.cleaner.kick()
 		}
 		if now.Sub(expired) >= 10*time.Minute {
 			expired = now
@@ -147,7 +153,6 @@ func (s *Set) Close() error {
 	defer s.changing.Unlock()
 	s.purging.Wait()
 	failed := s.closeLogs()
-	s.flusher.running.Wait()
 	if err := s.marks.Close(); err != nil && failed == nil {
 		failed = err
 	}
@@ -160,18 +165,31 @@ func (s *Set) Close() error {
 	return meta.WriteClean(s.opt.FS, s.opt.Dir, s.Image().BrokerEpoch())
 }
 
+// close closes the log. It syncs it, and in case that fails the mark stays as Begin
+// leaves it.
+func (p *Partition) close() error {
+	if err := p.mark.Begin(); err != nil {
+		p.log.Fail(err)
+	}
+	return p.log.Close()
+}
+
 // closeLogs closes the logs, several at a time, and returns the first failure.
 func (s *Set) closeLogs() error {
 	var mu sync.Mutex
 	var failed error
 	var closing sync.WaitGroup
 	slots := make(chan struct{}, parallelFlushes)
-	for _, p := range s.All() {
+	all := s.All()
+	for _, p := range all {
 		p.leave()
+	}
+	s.flusher.running.Wait()
+	for _, p := range all {
 		slots <- struct{}{}
 		closing.Go(func() {
 			defer func() { <-slots }()
-			if err := p.log.Close(); err != nil {
+			if err := p.close(); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				if failed == nil {

@@ -23,6 +23,14 @@ offset, a [FetchWaiter] when enough bytes have come below it in any of the
 partitions that it watches. Both also hear when a partition fails or goes. Nothing
 polls, and nothing calls back.
 
+# Compaction
+
+The cleaner compacts the partitions of topics with cleanup.policy=compact, also
+beside delete, in the background; see cleaner.go, and package log for how. It never
+comes behind the high watermark. How far it came is in cleaner-offset-checkpoint,
+Kafka's file; one that belongs to a deleted topic of the same name is recognized, and
+if it is lost logs are compacted anew.
+
 # Failure
 
 A failed write or fsync takes one partition offline: it answers
@@ -33,6 +41,13 @@ sordini-flushed. After a kill a bad batch below the mark is known to be rot, whi
 is never cut, and not a write that was torn. The mark is not synced: after a power
 cut it may lag, and rot in what was synced within the last half minute may then be
 taken for a torn write, cut, and kept aside in a .torn file.
+
+Before a sync begins, that is marked too. A process that dies of a failed sync leaves
+bytes in the page cache that the kernel takes for written, and later syncs succeed.
+Recovery writes such bytes again. It need not where the mark says that no sync ran
+when the process died: then every failure of the disk is still to be reported, and the
+sync at the end of recovery reports it. Only a sync of the same file by another
+program could have heard of it before.
 
 # Concurrency
 

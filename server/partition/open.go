@@ -17,6 +17,7 @@ import (
 	"sordini/log"
 	"sordini/log/checkpoint"
 	"sordini/segment"
+	"sordini/segment/vfs"
 	"sordini/server/config"
 	"sordini/server/meta"
 )
@@ -45,6 +46,7 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 		opt: opt, handles: segment.NewHandles(opt.FS, idleHandles), flusher: newFlusher(opt.Metrics, opt.Logger),
 		byName: make(map[string][]*Partition), byID: make(map[meta.TopicID][]*Partition), stop: make(chan struct{}),
 	}
+	s.cleaner = newCleaner(s)
 	if err := s.resolve(s.Image()); err != nil {
 		return nil, Report{}, err
 	}
@@ -55,6 +57,9 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 	marks, err := checkpoint.ReadMarks(opt.FS, opt.Dir)
 	if err != nil {
 		opt.Logger.Error("marks of the last syncs not usable: the checkpoint says how far logs were synced", "err", err)
+	}
+	if err := checkpoint.DoubtMarks(opt.FS, opt.Dir); err != nil {
+		return nil, Report{}, fmt.Errorf("marks of the last syncs: %w", err)
 	}
 	if err := s.tidy(); err != nil {
 		return nil, Report{}, err
@@ -81,9 +86,18 @@ func (s *Set) begin() error {
 	}
 	s.marks = marks
 	for _, p := range s.All() {
-		p.mark = marks.Of(checkpoint.MarkKey{Topic: p.ID, Index: p.Index})
+		s.giveMark(p)
 	}
 	return nil
+}
+
+// giveMark gives a partition its mark. What is in the log now is synced; of a log that
+// could not be opened nothing is known.
+func (s *Set) giveMark(p *Partition) {
+	p.mark = s.marks.Of(checkpoint.MarkKey{Topic: p.ID, Index: p.Index})
+	if st := p.log.State(); st.Failure == nil {
+		p.mark.Raise(st.Flushed.Offset)
+	}
 }
 
 // resolve makes the settings in force from the static ones and the image.
@@ -217,10 +231,14 @@ type opening struct {
 }
 
 // openAll opens the partitions, several at a time.
-func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]int64, clean bool, r *Report) {
+func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]checkpoint.Marked, clean bool, r *Report) {
 	starts, err := checkpoint.ReadKafka(s.opt.FS, filepath.Join(s.opt.Dir, checkpoint.KafkaStart))
 	if err != nil {
 		s.opt.Logger.Warn("Kafka's log start checkpoint is not usable", "err", err)
+	}
+	cleaned, err := checkpoint.ReadKafka(s.opt.FS, filepath.Join(s.opt.Dir, checkpoint.KafkaCleaner))
+	if err != nil {
+		s.opt.Logger.Warn("checkpoint of compaction is not usable: logs are compacted anew", "err", err)
 	}
 	var all []*opening
 	for t := range s.Image().Topics() {
@@ -231,9 +249,12 @@ func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]in
 			if e, ok := ck.Partitions[key]; ok && e.Topic == t.ID {
 				o.known = log.Known{Start: e.Start, Recovery: e.Recovery, Clean: clean, End: e.End, Segment: e.Segment, Size: e.Size}
 			} else if len(ck.Partitions) == 0 {
-				o.known.Start = starts[key] // taken over from Kafka
+				o.known.Start, o.known.Ragged = starts[key], cleaned[key] // taken over from Kafka
 			}
-			o.known.Recovery = max(o.known.Recovery, marks[checkpoint.MarkKey{Topic: t.ID, Index: i}])
+			o.known.Cleaned = cleaned[key]
+			m := marks[checkpoint.MarkKey{Topic: t.ID, Index: i}]
+			o.known.Recovery = max(o.known.Recovery, m.Offset)
+			o.known.NoSyncFailed = m.Idle && vfs.ReportsLate()
 			all = append(all, o)
 		}
 		r.Topics++

@@ -24,14 +24,15 @@ type Partition struct {
 
 	log      *log.Log
 	flusher  *flusher
-	mark     *checkpoint.Mark // raised by the flush loop
+	mark     *checkpoint.Mark // used by the flush under way
 	settings atomic.Pointer[config.Topic]
+	clean    cleanState // guarded by the cleaner
 
 	mu       sync.Mutex
 	high     log.Position
 	acks     []*AckWaiter // by rising offset
 	fetches  []*FetchWaiter
-	flushing bool // a flush loop runs
+	flushing bool // a flush is due or runs
 	timer    *time.Timer
 	armed    bool  // timer is set
 	unsynced int64 // offset from which flush.messages counts
@@ -118,39 +119,44 @@ func (p *Partition) flushDue() {
 }
 
 // startFlushLocked sees to it that everything that is in the log now gets
-// flushed: by the loop that runs, or by a new one.
+// flushed: by the one that is under way, which looks again, or by a new one.
 func (p *Partition) startFlushLocked() {
 	if !p.flushing && !p.gone {
 		p.flushing = true
-		p.flusher.running.Add(1)
-		go p.flushLoop()
+		p.flusher.start(p)
 	}
 }
 
-// flushLoop flushes until there is nothing left to flush.
-func (p *Partition) flushLoop() {
-	defer p.flusher.running.Done()
-	for {
-		pos, err := p.flusher.flush(p.log)
-		if err != nil {
-			p.noteFailure()
-		} else {
-			p.mark.Raise(pos.Offset) // before anybody is told
-		}
-		p.mu.Lock()
-		// Under the lock: an append that ends behind this End starts the loop anew.
-		end := p.log.State().End
-		p.unsynced = pos.Offset
-		if err == nil {
-			p.advanceLocked(pos)
-		}
-		again := p.flushAgainLocked(pos, end, err)
-		p.flushing = again
-		p.mu.Unlock()
-		if !again {
-			return
-		}
+// flushOnce flushes, wakes who waited for it, and has itself called again if there is
+// more by then.
+func (p *Partition) flushOnce() {
+	pos, err := p.flush()
+	if err != nil {
+		p.noteFailure()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// Under the lock: an append that ends behind this End starts a flush anew.
+	end := p.log.State().End
+	p.unsynced = pos.Offset
+	if err == nil {
+		p.advanceLocked(pos)
+	}
+	if p.flushing = p.flushAgainLocked(pos, end, err); p.flushing {
+		p.flusher.start(p)
+	}
+}
+
+// flush syncs the log and marks how far, before anybody is told.
+func (p *Partition) flush() (log.Position, error) {
+	if err := p.mark.Begin(); err != nil {
+		return log.Position{}, p.log.Fail(err)
+	}
+	pos, err := p.flusher.flush(p.log)
+	if err == nil {
+		p.mark.Raise(pos.Offset)
+	}
+	return pos, err
 }
 
 // flushAgainLocked decides after a flush up to pos, while the log already ends at

@@ -39,6 +39,7 @@ type Set struct {
 	opt     Options
 	handles *segment.Handles
 	flusher *flusher
+	cleaner *cleaner
 	marks   *checkpoint.Marks
 	broker  atomic.Pointer[config.Broker]
 
@@ -146,14 +147,18 @@ func logConfig(t *config.Topic) log.Config {
 	if jitter := min(t.SegmentJitterMs, t.SegmentMs-1); jitter > 0 && c.SegmentAge > 0 {
 		c.SegmentAge -= millis(rand.Int64N(jitter))
 	}
+	compaction(&c, t)
 	return c
 }
+
+// longest is the longest Duration.
+const longest = time.Duration(1<<63 - 1)
 
 // millis turns Kafka's milliseconds into a Duration; what does not fit is the
 // longest one.
 func millis(ms int64) time.Duration {
-	if ms > int64(1<<63-1)/int64(time.Millisecond) {
-		return 1<<63 - 1
+	if ms > int64(longest/time.Millisecond) {
+		return longest
 	}
 	return time.Duration(ms) * time.Millisecond
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"sordini/log"
-	"sordini/log/checkpoint"
 	"sordini/segment"
 	"sordini/server/config"
 	"sordini/server/meta"
@@ -110,7 +109,7 @@ func (s *Set) openNew(t *meta.Topic, from int32) {
 	for i := from; i < t.Partitions; i++ {
 		o := &opening{topic: t, index: i, settings: &settings}
 		s.openOne(o)
-		o.result.mark = s.marks.Of(checkpoint.MarkKey{Topic: t.ID, Index: i})
+		s.giveMark(o.result)
 		partitions = append(partitions, o.result)
 	}
 	s.publish(t.Name, t.ID, partitions)
@@ -276,6 +275,19 @@ func (s *Set) UpdateBrokerConfigs(cluster bool, update func(map[string]string) (
 		s.configure(t)
 	}
 	return nil
+}
+
+// UpdateGroupConfigs replaces the settings of a group by what update makes of them.
+// Whether there is such a group does not matter.
+func (s *Set) UpdateGroupConfigs(group string, update func(map[string]string) (map[string]string, error)) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	configs, err := update(s.Image().GroupConfigs(group))
+	if err != nil {
+		return err
+	}
+	_, err = s.opt.Store.Apply(meta.GroupConfigsSet{Group: group, Configs: configs})
+	return err
 }
 
 // ReserveProducerIDs reserves n producer ids that were never handed out and

@@ -20,6 +20,7 @@ import (
 	"sordini/server/admin"
 	"sordini/server/api"
 	"sordini/server/config"
+	"sordini/server/group"
 	"sordini/server/meta"
 	"sordini/server/metrics"
 	"sordini/server/partition"
@@ -49,6 +50,7 @@ type Server struct {
 	lock     io.Closer
 	store    *meta.Store
 	set      *partition.Set
+	groups   *group.Coordinator
 	metrics  *metrics.Metrics
 	wire     *wire.Server
 	http     *http.Server
@@ -84,7 +86,8 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	broker := s.set.Broker()
-	_, routes := api.New(api.Options{Set: s.set, Metrics: s.metrics, Logger: s.opt.Logger, Advertised: broker.Network.Advertised})
+	s.groups = group.Start(group.Options{Set: s.set, Store: s.store, Logger: s.opt.Logger, Random: rand.Reader})
+	_, routes := api.New(api.Options{Set: s.set, Groups: groups{s.groups}, Metrics: s.metrics, Logger: s.opt.Logger, Advertised: broker.Network.Advertised})
 	n := broker.Network
 	s.wire = wire.NewServer(wire.Options{
 		Routes: routes, Metrics: s.metrics, Logger: s.opt.Logger, Congestion: n.Congestion,
@@ -204,9 +207,18 @@ func (s *Server) listen(ctx context.Context, n config.Network) error {
 	}
 	s.admin = al
 	s.http = admin.NewServer(admin.NewHandler(admin.Options{
-		Gatherer: s.metrics.Gatherer(), Ready: s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
+		Gatherer: s.metrics.Gatherer(), Kafka: metrics.Kafka(kafkaTopics{s.set, s.advertised(n)}, nil),
+		Ready: s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
 	}))
 	return nil
+}
+
+// advertised is the address to show where no client has connected to one.
+func (s *Server) advertised(n config.Network) string {
+	if len(n.Advertised) > 0 {
+		return n.Advertised[0].Address()
+	}
+	return s.Addresses().Kafka
 }
 
 // ready says why the server takes no requests. It listens only when all logs are
@@ -316,6 +328,9 @@ func (s *Server) closeAll() error {
 	}
 	if s.admin != nil {
 		s.admin.Close()
+	}
+	if s.groups != nil {
+		s.groups.Stop()
 	}
 	var err error
 	if s.set != nil {

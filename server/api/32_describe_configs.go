@@ -22,9 +22,9 @@ import (
 //
 // A list of names that is null or empty means all; unknown names are passed over.
 // The message is "" on success, not null. The broker without a name has what was
-// set for all brokers. Groups and subscriptions to client metrics have no
-// settings of their own, so that any name is answered with the defaults, and
-// there are no loggers by name.
+// set for all brokers. A group need not exist (KIP-848). Subscriptions to client
+// metrics have no settings of their own, so that any name is answered with the
+// defaults, and there are no loggers by name.
 //
 // Deviations: the message for an unknown topic says so (Kafka's is ""). A resource
 // that the request names twice is answered once. Answers are bounded by what there
@@ -128,7 +128,7 @@ func (a *API) describeResource(q *kmsg.DescribeConfigsRequestResource) ([]config
 		if q.ResourceName == "" {
 			return nil, fail(kerr.InvalidRequest, "Group name must not be empty")
 		}
-		return a.set.Broker().Describe(config.GroupScope, nil, q.ConfigNames), nil
+		return a.set.Broker().Describe(config.GroupScope, a.set.Image().GroupConfigs(q.ResourceName), q.ConfigNames), nil
 	}
 	return nil, plain(kerr.InvalidRequest)
 }

@@ -12,8 +12,9 @@ import (
 //
 //	v2  flexible
 //
-// Only topics and brokers have settings that can be changed. Order of checks:
-// resource twice, setting twice, null, resource, names, values.
+// Topics, brokers and groups have settings that can be changed; a group need not
+// exist (KIP-848). Order of checks: resource twice, setting twice, null, resource,
+// names, values.
 //
 // Deviations: a resource that occurs twice is refused (it makes Kafka 4.3.0 exit),
 // and unknown names of broker settings are refused too (Kafka stores them).

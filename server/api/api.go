@@ -14,9 +14,10 @@ import (
 	"sordini/server/wire"
 )
 
-// Options of an API. All fields are required.
+// Options of an API. All fields but Groups are required.
 type Options struct {
 	Set     *partition.Set
+	Groups  Groups // nil: groups are not served
 	Metrics *metrics.Metrics
 	Logger  *slog.Logger
 	// Advertised are the addresses told to clients, by listener; a listener that
@@ -27,6 +28,7 @@ type Options struct {
 // API is what the handlers share.
 type API struct {
 	set        *partition.Set
+	groups     Groups
 	metrics    *metrics.Metrics
 	logger     *slog.Logger
 	advertised map[string]config.Listener
@@ -40,7 +42,7 @@ type API struct {
 // New returns an API and makes its route table.
 func New(opt Options) (*API, *wire.Routes) {
 	a := &API{
-		set: opt.Set, metrics: opt.Metrics, logger: opt.Logger, advertised: make(map[string]config.Listener),
+		set: opt.Set, groups: opt.Groups, metrics: opt.Metrics, logger: opt.Logger, advertised: make(map[string]config.Listener),
 		sessions: newSessions(opt.Set.Broker().Fetch.MaxSessions), insides: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	for _, l := range opt.Advertised {
@@ -53,7 +55,7 @@ func New(opt Options) (*API, *wire.Routes) {
 
 // routes is the one list of what is served. The ranges stand in each API's file.
 func (a *API) routes() []wire.Route {
-	return []wire.Route{
+	routes := []wire.Route{
 		a.produceRoute(),
 		a.fetchRoute(),
 		a.listOffsetsRoute(),
@@ -72,6 +74,24 @@ func (a *API) routes() []wire.Route {
 		a.describeClusterRoute(),
 		a.describeTopicPartitionsRoute(),
 	}
+	if a.groups == nil {
+		return routes
+	}
+	return append(routes,
+		a.offsetCommitRoute(),
+		a.offsetFetchRoute(),
+		a.findCoordinatorRoute(),
+		a.joinGroupRoute(),
+		a.heartbeatRoute(),
+		a.leaveGroupRoute(),
+		a.syncGroupRoute(),
+		a.describeGroupsRoute(),
+		a.listGroupsRoute(),
+		a.deleteGroupsRoute(),
+		a.offsetDeleteRoute(),
+		a.consumerGroupHeartbeatRoute(),
+		a.consumerGroupDescribeRoute(),
+	)
 }
 
 // Name is the name of an API key, "" if there is none.

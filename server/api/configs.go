@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -60,7 +61,7 @@ func (a *API) alterResource(c *change, validateOnly bool) error {
 	case kmsg.ConfigResourceTypeClientMetrics:
 		return fail(kerr.InvalidRequest, "Subscriptions to client metrics are not supported.")
 	case kmsg.ConfigResourceTypeGroupConfig:
-		return fail(kerr.InvalidRequest, "Settings of groups are not supported.")
+		return a.alterGroup(c, validateOnly)
 	}
 	return fail(kerr.InvalidRequest, fmt.Sprintf("Unknown resource type %d", int8(c.kind)))
 }
@@ -149,6 +150,27 @@ func (a *API) alterBroker(c *change, validateOnly bool) error {
 		return err
 	}
 	return a.set.UpdateBrokerConfigs(cluster, update)
+}
+
+func (a *API) alterGroup(c *change, validateOnly bool) error {
+	switch {
+	case c.name == "":
+		return fail(kerr.InvalidRequest, "Default group resources are not allowed.")
+	case !utf8.ValidString(c.name):
+		return fail(kerr.InvalidRequest, "The name of a group must be valid UTF-8.")
+	}
+	update := func(current map[string]string) (map[string]string, error) {
+		next, err := c.apply(config.GroupScope, current)
+		if err == nil {
+			err = a.set.Broker().ValidateGroup(next)
+		}
+		return next, err
+	}
+	if validateOnly {
+		_, err := update(a.set.Image().GroupConfigs(c.name))
+		return err
+	}
+	return a.set.UpdateGroupConfigs(c.name, update)
 }
 
 // alterLogger refuses whatever it is asked: there are no loggers by name.

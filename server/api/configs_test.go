@@ -246,7 +246,11 @@ func TestAlterConfigs_Refused(t *testing.T) {
 		{alterRequest(brokerResource, "x", "log.cleaner.threads", "2"), notANode},
 		{alterRequest(loggerResource, "1", "root", "INFO"), "42 Unknown resource type 8"},
 		{alterRequest(metricsResource, "m", "interval.ms", "1000"), "42 Subscriptions to client metrics are not supported."},
-		{alterRequest(groupResource, "g", "consumer.session.timeout.ms", "46000"), "42 Settings of groups are not supported."},
+		{alterRequest(groupResource, "", "consumer.session.timeout.ms", "46000"), "42 Default group resources are not allowed."},
+		{alterRequest(groupResource, "\xff", "consumer.session.timeout.ms", "46000"), "42 The name of a group must be valid UTF-8."},
+		{alterRequest(groupResource, "g", "nosuch", "1"), "40 Unknown group config name: nosuch"},
+		{alterRequest(groupResource, "g", "consumer.session.timeout.ms", "x"), "40 Invalid value x for configuration consumer.session.timeout.ms: Not a number of type INT"},
+		{alterRequest(groupResource, "g", "consumer.session.timeout.ms", "1"), "40 consumer.session.timeout.ms must be greater than or equal to group.consumer.min.session.timeout.ms"},
 		{alterRequest(99, "x"), "42 Unknown resource type 99"},
 	} {
 		h.alter(t, tc.req, tc.want)
@@ -337,4 +341,36 @@ func TestIncrementalAlterConfigs_Operations(t *testing.T) {
 	if n := h.set.Broker().Cleaner.Threads; n != 1 {
 		t.Errorf("%d threads in force, want the default, 1", n)
 	}
+}
+
+// Settings of groups, which need not exist (KIP-848).
+func TestAlterConfigs_Groups(t *testing.T) {
+	const session, heartbeat = "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
+	h := newHarness(t)
+	own := func(group, want string) {
+		t.Helper()
+		if got := fmt.Sprint(h.set.Image().GroupConfigs(group)); got != want {
+			t.Errorf("group %q has %s, want %s", group, got, want)
+		}
+	}
+	validate := incrementalRequest(groupResource, "g/ü", session, 0, "50000")
+	validate.ValidateOnly = true
+	h.alter(t, validate, "0 <nil>")
+	own("g/ü", "map[]")
+	h.alter(t, incrementalRequest(groupResource, "g/ü", session, 0, "50000"), "0 <nil>")
+	h.alter(t, incrementalRequest(groupResource, "g/ü", heartbeat, 0, "6000"), "0 <nil>")
+	h.alter(t, incrementalRequest(groupResource, "other", session, 0, "46000"), "0 <nil>")
+	own("g/ü", "map[consumer.heartbeat.interval.ms:6000 consumer.session.timeout.ms:50000]")
+	c := call[*kmsg.DescribeConfigsResponse](h, 4, describeConfigsRequest(groupResource, "g/ü", session)).Resources[0].Configs[0]
+	if text(c.Value) != "50000" || c.Source != 8 || c.IsDefault {
+		t.Errorf("described as %+v", c)
+	}
+	h.alter(t, incrementalRequest(groupResource, "g/ü", session, 2, "1"), "40 Can't APPEND to key consumer.session.timeout.ms because its type is not LIST.")
+	h.alter(t, incrementalRequest(groupResource, "g/ü", session, 1, "<nil>", "consumer.assignment.interval.ms", 1, "<nil>"), "0 <nil>")
+	own("g/ü", "map[consumer.heartbeat.interval.ms:6000]")
+	h.alter(t, alterRequest(groupResource, "g/ü", session, "47000"), "0 <nil>")
+	own("g/ü", "map[consumer.session.timeout.ms:47000]")
+	h.alter(t, alterRequest(groupResource, "g/ü"), "0 <nil>")
+	own("g/ü", "map[]")
+	own("other", "map[consumer.session.timeout.ms:46000]")
 }

@@ -15,7 +15,7 @@ import (
 func administration() []kmsg.Request {
 	logDirs := kmsg.NewPtrDescribeLogDirsRequest()
 	logDirs.Topics = []kmsg.DescribeLogDirsRequestTopic{logDirsTopic("a", 0)}
-	return []kmsg.Request{
+	return append(groupRequests(), []kmsg.Request{
 		createTopicsRequest(false, newTopic("b", 2, 1, "retention.ms", "1"), placed("c", -1, -1, []int32{0, 1})),
 		deleteTopicsRequest(byName("a"), byName("nosuch")),
 		deleteRecordsRequest("a", 0, -1, 1, 0),
@@ -26,7 +26,7 @@ func administration() []kmsg.Request {
 		incrementalRequest(brokerResource, "", "log.cleaner.threads", 0, "2"),
 		kmsg.NewPtrDescribeClusterRequest(),
 		describeTopicPartitionsRequest(1, "a", 0, "a"),
-	}
+	}...)
 }
 
 // FuzzHandlers feeds handlers with whatever passes the guard: no panic, and an

@@ -32,6 +32,7 @@ type harness struct {
 	testing.TB
 	*API
 	fs     *vfs.Faulty
+	groups *fakeGroups
 	routes *wire.Routes
 	log    *logBuffer
 }
@@ -39,7 +40,7 @@ type harness struct {
 // newHarness starts a broker with settings, as name=value.
 func newHarness(t testing.TB, settings ...string) *harness {
 	t.Helper()
-	h := &harness{TB: t, fs: vfs.NewFaulty(vfs.NewMem(), nil), log: &logBuffer{}}
+	h := &harness{TB: t, fs: vfs.NewFaulty(vfs.NewMem(), nil), groups: &fakeGroups{shards: 2}, log: &logBuffer{}}
 	h.must(h.fs.MkdirAll(testData))
 	h.must(h.fs.SyncDir("."))
 	store, _, err := meta.Open(h.fs, testData+"/meta", meta.Options{})
@@ -62,7 +63,7 @@ func newHarness(t testing.TB, settings ...string) *harness {
 		_ = store.Close()
 	})
 	h.API, h.routes = New(Options{
-		Set: set, Metrics: m, Logger: logger, Advertised: []config.Listener{{Host: "broker.test", Port: 9092}},
+		Set: set, Groups: h.groups, Metrics: m, Logger: logger, Advertised: []config.Listener{{Host: "broker.test", Port: 9092}},
 	})
 	return h
 }

@@ -20,4 +20,5 @@ const (
 const (
 	clusterOperations = opCreate | opAlter | opDescribe | opClusterAction | opDescribeConfigs | opAlterConfigs | opIdempotentWrite
 	topicOperations   = opRead | opWrite | opCreate | opDelete | opAlter | opDescribe | opDescribeConfigs | opAlterConfigs
+	groupOperations   = opRead | opDelete | opDescribe | opDescribeConfigs | opAlterConfigs
 )

@@ -1,6 +1,7 @@
 /*
-Package meta says what exists: topics with their ids and settings, brokers'
-dynamic settings, the identity of the cluster, the count of unclean starts.
+Package meta says what exists: topics with their ids and settings, dynamic
+settings of brokers and groups, the identity of the cluster, the count of unclean
+starts.
 
 All of it is one immutable [Image], which changes only by records given to
 [Store.Apply]. The records are kept in a log with snapshots. No other package

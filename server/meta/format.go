@@ -192,6 +192,7 @@ type snapshotBody struct {
 	Topics         []*Topic                     `json:"topics,omitempty"`
 	Deleting       []*Topic                     `json:"deleting,omitempty"`
 	BrokerConfigs  map[string]map[string]string `json:"brokerConfigs,omitempty"`
+	GroupConfigs   map[string]map[string]string `json:"groupConfigs,omitempty"`
 }
 
 // encodeSnapshot returns the header and the payload of i's snapshot.
@@ -200,6 +201,7 @@ func encodeSnapshot(i *Image) (header, payload []byte, err error) {
 		ClusterID: i.clusterID, DirectoryID: i.directoryID, NodeID: i.nodeID,
 		BrokerEpoch: i.brokerEpoch, UncleanStarts: i.uncleanStarts, NextProducerID: i.nextProducerID,
 		Topics: slices.Collect(i.Topics()), Deleting: slices.Collect(i.Deleting()), BrokerConfigs: i.brokerConfigs,
+		GroupConfigs: i.allGroupConfigs(),
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode snapshot %d: %w", i.version, err)
@@ -271,7 +273,25 @@ func (s *snapshotBody) image(version int64) (*Image, error) {
 		}
 		i.setBrokerConfigs(broker, s.BrokerConfigs[broker])
 	}
+	for _, group := range slices.Sorted(maps.Keys(s.GroupConfigs)) {
+		if err := validGroupConfigs(group, s.GroupConfigs[group]); err != nil {
+			return nil, err
+		}
+		i.setGroupConfigs(group, s.GroupConfigs[group])
+	}
 	return i, nil
+}
+
+// allGroupConfigs are the settings by group; nil if there are none.
+func (i *Image) allGroupConfigs() map[string]map[string]string {
+	var all map[string]map[string]string
+	for g := range i.groupConfigs.all() {
+		if all == nil {
+			all = make(map[string]map[string]string, i.groupConfigs.size)
+		}
+		all[g.group] = g.configs
+	}
+	return all
 }
 
 func checkSnapshotTopic(t *Topic) error {

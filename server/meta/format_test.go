@@ -63,7 +63,7 @@ func TestParseName(t *testing.T) {
 
 // Every kind has a type whose kind it is, and decoding refuses all else.
 func TestDecodeRecord_Kinds(t *testing.T) {
-	for k := kindClusterCreated; k <= kindProducerIDsReserved; k++ {
+	for k := kindClusterCreated; k <= kindGroupConfigsSet; k++ {
 		r, err := decodeRecord(k, recordVersion, []byte("{}"))
 		if err != nil || r.kind() != k || reflect.TypeOf(r).Name() != k.String() {
 			t.Errorf("kind %d: %T of kind %d, %v", uint16(k), r, r.kind(), err)
@@ -75,7 +75,7 @@ func TestDecodeRecord_Kinds(t *testing.T) {
 		payload string
 		newer   bool
 	}{
-		{kindProducerIDsReserved + 1, 1, `{}`, true},
+		{kindGroupConfigsSet + 1, 1, `{}`, true},
 		{0, 1, `{}`, true},
 		{kindTopicDeleted, 2, `{}`, true},
 		{kindTopicDeleted, 1, `{"other":1}`, false},

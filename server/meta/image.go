@@ -41,6 +41,13 @@ type Image struct {
 	deleting ordered[TopicID, *Topic]
 
 	brokerConfigs map[string]map[string]string // by broker; no entry is empty
+	groupConfigs  ordered[string, *groupConfigs]
+}
+
+// groupConfigs are the settings of one group, of which there are some.
+type groupConfigs struct {
+	group   string
+	configs map[string]string
 }
 
 // emptyImage is the image at version 0.
@@ -50,6 +57,9 @@ func emptyImage() *Image {
 		byName:   ordered[string, *Topic]{keyOf: func(t *Topic) string { return t.Name }, compare: strings.Compare},
 		byID:     ordered[TopicID, *Topic]{keyOf: id, compare: compareIDs},
 		deleting: ordered[TopicID, *Topic]{keyOf: id, compare: compareIDs},
+		groupConfigs: ordered[string, *groupConfigs]{
+			keyOf: func(g *groupConfigs) string { return g.group }, compare: strings.Compare,
+		},
 	}
 }
 
@@ -109,6 +119,15 @@ func (i *Image) LeaderEpoch(t *Topic) int32 {
 // ones (""); nil if there are none. The map must not be changed.
 func (i *Image) BrokerConfigs(broker string) map[string]string { return i.brokerConfigs[broker] }
 
+// GroupConfigs returns the settings of a group that differ from the broker's; nil if
+// there are none. The map must not be changed.
+func (i *Image) GroupConfigs(group string) map[string]string {
+	if g, ok := i.groupConfigs.get(group); ok {
+		return g.configs
+	}
+	return nil
+}
+
 // apply returns the image that follows i by one record. The new image may share
 // the maps of r.
 func (i *Image) apply(r Record) (*Image, error) {
@@ -153,4 +172,13 @@ func (i *Image) setBrokerConfigs(broker string, configs map[string]string) {
 		all[broker] = configs
 	}
 	i.brokerConfigs = all
+}
+
+// setGroupConfigs changes an image that is not shared yet.
+func (i *Image) setGroupConfigs(group string, configs map[string]string) {
+	if len(configs) == 0 {
+		i.groupConfigs = i.groupConfigs.remove(group)
+		return
+	}
+	i.groupConfigs = i.groupConfigs.put(&groupConfigs{group, configs})
 }

@@ -86,10 +86,11 @@ type model struct {
 	topics        map[TopicID]Topic
 	deleting      map[TopicID]Topic
 	configs       map[string]map[string]string
+	groups        map[string]map[string]string
 }
 
 func newModel() *model {
-	return &model{topics: map[TopicID]Topic{}, deleting: map[TopicID]Topic{}, configs: map[string]map[string]string{}}
+	return &model{topics: map[TopicID]Topic{}, deleting: map[TopicID]Topic{}, configs: map[string]map[string]string{}, groups: map[string]map[string]string{}}
 }
 
 func (m *model) apply(records []Record) {
@@ -121,6 +122,8 @@ func (m *model) apply(records []Record) {
 			m.configs[r.Broker] = maps.Clone(r.Configs)
 		case ProducerIDsReserved:
 			m.nextID = r.Next
+		case GroupConfigsSet:
+			m.groups[r.Group] = maps.Clone(r.Configs)
 		}
 	}
 }
@@ -160,6 +163,11 @@ func (m *model) check(t testing.TB, i *Image) {
 			t.Fatalf("broker %q has %v, model %v", broker, i.BrokerConfigs(broker), want)
 		}
 	}
+	for group, want := range m.groups {
+		if !maps.Equal(i.GroupConfigs(group), want) {
+			t.Fatalf("group %q has %v, model %v", group, i.GroupConfigs(group), want)
+		}
+	}
 }
 
 // randomRecord draws a record that is valid for the image.
@@ -170,7 +178,7 @@ func randomRecord(rng *rand.Rand, i *Image) Record {
 	}
 	topics, deleting := slices.Collect(i.Topics()), slices.Collect(i.Deleting())
 	for {
-		switch k := rng.IntN(12); {
+		switch k := rng.IntN(13); {
 		case k < 4:
 			r := topicCreated(rng.IntN(1 << 20))
 			r.Configs, r.Internal, r.FirstEpoch = configs, rng.IntN(4) == 0, rng.Int32N(3)
@@ -191,6 +199,8 @@ func randomRecord(rng *rand.Rand, i *Image) Record {
 			return BrokerConfigsSet{Broker: []string{"", "1", "2"}[rng.IntN(3)], Configs: configs}
 		case k == 10:
 			return ProducerIDsReserved{Next: i.NextProducerID() + 1000}
+		case k == 12:
+			return GroupConfigsSet{Group: fmt.Sprintf("g ü%d", rng.IntN(5)), Configs: configs}
 		case k == 11:
 			return ProcessStarted{Clean: rng.IntN(2) == 0, BrokerEpoch: i.BrokerEpoch() + 1}
 		}

@@ -41,6 +41,7 @@ const (
 	kindTopicPurged         recordKind = 7
 	kindBrokerConfigsSet    recordKind = 8
 	kindProducerIDsReserved recordKind = 9
+	kindGroupConfigsSet     recordKind = 10
 )
 
 // recordVersion is the version of all record types' fields.
@@ -109,6 +110,13 @@ type ProducerIDsReserved struct {
 	Next int64 `json:"next"` // larger than before
 }
 
+// GroupConfigsSet replaces all settings of a group of consumers or a share group.
+// The group need not exist.
+type GroupConfigsSet struct {
+	Group   string            `json:"group"` // not empty; valid UTF-8
+	Configs map[string]string `json:"configs,omitempty"`
+}
+
 func (ClusterCreated) kind() recordKind      { return kindClusterCreated }
 func (ProcessStarted) kind() recordKind      { return kindProcessStarted }
 func (TopicCreated) kind() recordKind        { return kindTopicCreated }
@@ -118,6 +126,7 @@ func (TopicDeleted) kind() recordKind        { return kindTopicDeleted }
 func (TopicPurged) kind() recordKind         { return kindTopicPurged }
 func (BrokerConfigsSet) kind() recordKind    { return kindBrokerConfigsSet }
 func (ProducerIDsReserved) kind() recordKind { return kindProducerIDsReserved }
+func (GroupConfigsSet) kind() recordKind     { return kindGroupConfigsSet }
 
 // String is the name of the Go type.
 func (k recordKind) String() string {
@@ -152,6 +161,8 @@ func decodeRecord(k recordKind, version uint16, payload []byte) (Record, error) 
 		return decodeAs[BrokerConfigsSet](payload)
 	case kindProducerIDsReserved:
 		return decodeAs[ProducerIDsReserved](payload)
+	case kindGroupConfigsSet:
+		return decodeAs[GroupConfigsSet](payload)
 	default:
 		return nil, fmt.Errorf("%w: record type %d is unknown", ErrNewer, uint16(k))
 	}
@@ -200,6 +211,8 @@ func (r BrokerConfigsSet) check() error {
 	}
 	return validConfigs(r.Configs)
 }
+
+func (r GroupConfigsSet) check() error { return validGroupConfigs(r.Group, r.Configs) }
 
 func (r ClusterCreated) change(i *Image) error {
 	if i.clusterID != "" {
@@ -283,6 +296,11 @@ func (r ProducerIDsReserved) change(i *Image) error {
 	return nil
 }
 
+func (r GroupConfigsSet) change(i *Image) error {
+	i.setGroupConfigs(r.Group, r.Configs)
+	return nil
+}
+
 func (i *Image) mustTopic(id TopicID) (*Topic, error) {
 	t := i.TopicByID(id)
 	if t == nil {
@@ -327,6 +345,13 @@ func validBroker(broker string) error {
 		return fmt.Errorf("%w: broker %.64q is not a node id", ErrInvalid, broker)
 	}
 	return nil
+}
+
+func validGroupConfigs(group string, configs map[string]string) error {
+	if group == "" || !utf8.ValidString(group) {
+		return fmt.Errorf("%w: group %.64q: empty name or bytes that are not UTF-8", ErrInvalid, group)
+	}
+	return validConfigs(configs)
 }
 
 func validIdentity(clusterID, directoryID string, nodeID int32) error {

@@ -57,6 +57,9 @@ func TestRecord_Refused(t *testing.T) {
 		{BrokerConfigsSet{Broker: "-1"}, ErrInvalid},
 		{BrokerConfigsSet{Broker: "01"}, ErrInvalid},
 		{BrokerConfigsSet{Configs: map[string]string{bad: "v"}}, ErrInvalid},
+		{GroupConfigsSet{Configs: map[string]string{"k": "v"}}, ErrInvalid},
+		{GroupConfigsSet{Group: bad}, ErrInvalid},
+		{GroupConfigsSet{Group: "g", Configs: map[string]string{"k": bad}}, ErrInvalid},
 		{ProducerIDsReserved{Next: 1000}, ErrInvalid},
 		{ProducerIDsReserved{Next: -1}, ErrInvalid},
 	} {

@@ -86,14 +86,16 @@ type Reply interface {
 type Waiter struct {
 	Gone     <-chan struct{} // the client has disconnected, or is cut off
 	Stopping <-chan struct{} // the server shuts down
-	longest  time.Duration
+	longest  time.Duration   // 0: no bound
 	timer    *time.Timer
 }
 
 // After returns a channel that delivers after d, or earlier if d is longer than a
 // connection may be idle. Only the last call counts.
 func (w *Waiter) After(d time.Duration) <-chan time.Time {
-	d = min(d, w.longest)
+	if w.longest > 0 {
+		d = min(d, w.longest)
+	}
 	if w.timer == nil {
 		w.timer = time.NewTimer(d)
 	} else {

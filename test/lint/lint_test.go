@@ -121,6 +121,22 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheck_OwnModule: a module below the root has no layer, and all other rules hold.
+func TestCheck_OwnModule(t *testing.T) {
+	files := sound()
+	files["test/own/go.mod"] = "module sordini/test/own\n"
+	files["test/own/doc.go"] = "// Package own is.\npackage own\n\nimport _ \"sordini/test/own/part\"\n"
+	files["test/own/part/part.go"] = "package part\n\nfunc long() {" + strings.Repeat("\n", 70) + "}\n"
+	faults, err := Check(plant(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "test/own/part/part.go: long has 71 lines, at most 70\ntest/own/part: 0 package comments, want one"
+	if got := strings.Join(faults, "\n"); got != want {
+		t.Errorf("faults %q, want %q", got, want)
+	}
+}
+
 // TestCheck_BannedName has a test of its own, as a new package lacks a layer too.
 func TestCheck_BannedName(t *testing.T) {
 	files := sound()

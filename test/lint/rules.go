@@ -17,10 +17,16 @@ import (
 var layers = [][]string{
 	{"protocol", "protocol/batch", "protocol/guard", "protocol/guard/gen", "index", "segment/vfs", "zerocopy"},
 	{"segment"},
-	{"log/producer", "log/epoch", "log/checkpoint"},
+	{"log/producer", "log/epoch", "log/checkpoint", "log/compact"},
 	{"log"},
 	{"server/config", "server/metrics", "server/meta"},
 	{"server/wire", "server/partition"},
+	{"server/group/record"},
+	{"server/group/step"},
+	{"server/group/classic", "server/group/consumer/assign", "server/group/offset"},
+	{"server/group/consumer"},
+	{"server/group/shard"},
+	{"server/group"},
 	{"server/api"},
 	{"server/admin"},
 	{"server", "server/cmd/inspect"},
@@ -50,6 +56,9 @@ func (t *tree) checkImports() {
 		}
 	}
 	for _, f := range t.files {
+		if f.own {
+			continue // the compiler keeps it from what is not its own
+		}
 		from, ok := rank[f.dir]
 		if !ok {
 			t.fault(f.path, "package %s has no layer", f.dir)

@@ -14,7 +14,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -35,6 +37,7 @@ type file struct {
 	path string // below the root, with slashes
 	dir  string // of path, "." for the root
 	test bool
+	own  bool // of a module of its own, below the root
 	ast  *ast.File
 }
 
@@ -61,11 +64,15 @@ func Check(root string) ([]string, error) {
 
 func read(root string) (*tree, error) {
 	t := &tree{root: root, fset: token.NewFileSet()}
+	var modules []string // directories of modules of their own
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		hidden := path != root && strings.HasPrefix(d.Name(), ".")
+		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && path != root && err == nil {
+			modules = append(modules, path+string(filepath.Separator))
+		}
 		if d.IsDir() && (hidden || d.Name() == "testdata") {
 			return fs.SkipDir
 		}
@@ -83,6 +90,7 @@ func read(root string) (*tree, error) {
 		rel = filepath.ToSlash(rel)
 		t.files = append(t.files, file{
 			path: rel, dir: filepath.ToSlash(filepath.Dir(rel)), test: strings.HasSuffix(rel, "_test.go"), ast: parsed,
+			own: slices.ContainsFunc(modules, func(dir string) bool { return strings.HasPrefix(path, dir) }),
 		})
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 // Options say what the handler shows.
 type Options struct {
 	Gatherer prometheus.Gatherer // of /metrics
+	Kafka    prometheus.Gatherer // of /metrics/kafka; nil: there is no such path
 	Ready    func() error        // nil while the server takes requests; a nil function is always ready
 	Healthy  func() error        // nil while the process can do its work; a nil function is always healthy
 	// Profiling serves net/http/pprof. Set it only for listeners that are Loopback.
@@ -24,6 +25,10 @@ type Options struct {
 const (
 	maxScrapes    = 4 // at the same time; more are answered with 503
 	scrapeTimeout = 10 * time.Second
+
+	// maxKafkaScrapes is smaller because the answer may be large. A timeout would hold
+	// it in memory as text, too.
+	maxKafkaScrapes = 2
 )
 
 // NewHandler returns the handler of all paths. Methods other than GET and HEAD are answered with 405, except for
@@ -34,9 +39,12 @@ func NewHandler(opt Options) http.Handler {
 		MaxRequestsInFlight: maxScrapes,
 		Timeout:             scrapeTimeout,
 	}))
+	if opt.Kafka != nil {
+		mux.Handle("GET /metrics/kafka", promhttp.HandlerFor(opt.Kafka, promhttp.HandlerOpts{MaxRequestsInFlight: maxKafkaScrapes}))
+	}
 	mux.Handle("GET /healthz", probe(opt.Healthy))
 	mux.Handle("GET /readyz", probe(opt.Ready))
-	mux.Handle("GET /{$}", index(opt.Profiling))
+	mux.Handle("GET /{$}", index(opt))
 	if opt.Profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -73,13 +81,16 @@ func probe(check func() error) http.Handler {
 }
 
 // index lists the paths.
-func index(profiling bool) http.Handler {
+func index(opt Options) http.Handler {
 	text := "sordini\n\n" +
-		"/metrics       metrics for Prometheus\n" +
-		"/healthz       200 while the process can do its work\n" +
-		"/readyz        200 while clients are served\n"
-	if profiling {
-		text += "/debug/pprof/  profiles\n"
+		"/metrics        metrics for Prometheus\n"
+	if opt.Kafka != nil {
+		text += "/metrics/kafka  topics and groups, with the names of kafka_exporter\n"
+	}
+	text += "/healthz        200 while the process can do its work\n" +
+		"/readyz         200 while clients are served\n"
+	if opt.Profiling {
+		text += "/debug/pprof/   profiles\n"
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

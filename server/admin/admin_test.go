@@ -58,7 +58,7 @@ func TestProbes_NilFunctionsAreFine(t *testing.T) {
 }
 
 func TestHandler_Paths(t *testing.T) {
-	with := NewHandler(Options{Gatherer: prometheus.NewRegistry(), Profiling: true})
+	with := NewHandler(Options{Gatherer: prometheus.NewRegistry(), Kafka: prometheus.NewRegistry(), Profiling: true})
 	without := NewHandler(Options{Gatherer: prometheus.NewRegistry()})
 	tests := []struct {
 		method, path  string
@@ -69,19 +69,21 @@ func TestHandler_Paths(t *testing.T) {
 		{"GET", "/nowhere", 404, 404},
 		{"POST", "/readyz", 405, 405},
 		{"DELETE", "/metrics", 405, 405},
+		{"GET", "/metrics/kafka", 200, 404},
+		{"POST", "/metrics/kafka", 405, 404},
 		{"GET", "/debug/pprof/", 200, 404},
 		{"GET", "/debug/pprof/cmdline", 200, 404},
 		{"GET", "/debug/pprof/heap", 200, 404},
 	}
 	for _, tt := range tests {
 		if code, _, _ := get(t, with, tt.method, tt.path); code != tt.with {
-			t.Errorf("with profiling: %s %s: %d, want %d", tt.method, tt.path, code, tt.with)
+			t.Errorf("with everything: %s %s: %d, want %d", tt.method, tt.path, code, tt.with)
 		}
 		if code, _, _ := get(t, without, tt.method, tt.path); code != tt.without {
-			t.Errorf("without profiling: %s %s: %d, want %d", tt.method, tt.path, code, tt.without)
+			t.Errorf("without options: %s %s: %d, want %d", tt.method, tt.path, code, tt.without)
 		}
 	}
-	if _, _, body := get(t, without, "GET", "/"); strings.Contains(body, "pprof") {
+	if _, _, body := get(t, without, "GET", "/"); strings.Contains(body, "pprof") || strings.Contains(body, "kafka") {
 		t.Errorf("index names what is not there:\n%s", body)
 	}
 }

@@ -28,6 +28,7 @@ found, 130 ended by a second signal.`,
 	root.AddCommand(
 		newServeCommand(p),
 		newTopicCommand(p),
+		newConsumerGroupCommand(p),
 		newSegmentCommand(p),
 		newConfigCommand(p),
 		newVersionCommand(p),

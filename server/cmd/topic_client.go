@@ -34,8 +34,17 @@ func (f *clientFlags) addTo(c *cobra.Command, p *Process) {
 	f.output.addTo(c)
 }
 
-// do connects to the server and calls f, which may take until the timeout.
+// do connects to the server and calls command, which may take until the timeout.
 func (f *clientFlags) do(command func(ctx context.Context, client *kadm.Client) error) error {
+	return f.connect(func(ctx context.Context, client *kgo.Client) error {
+		admin := kadm.NewClient(client)
+		admin.SetTimeoutMillis(int32(min(f.timeout, time.Hour).Milliseconds()))
+		return command(ctx, admin)
+	})
+}
+
+// connect is do for requests that kadm does not make.
+func (f *clientFlags) connect(command func(ctx context.Context, client *kgo.Client) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(f.bootstrap, ",")...), kgo.ClientID("sordini"))
@@ -46,9 +55,7 @@ func (f *clientFlags) do(command func(ctx context.Context, client *kadm.Client) 
 	if err := client.Ping(ctx); err != nil {
 		return fmt.Errorf("no server at %s: %w", f.bootstrap, err)
 	}
-	admin := kadm.NewClient(client)
-	admin.SetTimeoutMillis(int32(min(f.timeout, time.Hour).Milliseconds()))
-	return command(ctx, admin)
+	return command(ctx, client)
 }
 
 // serverError joins the server's message to its error code: the message says what the code means here.

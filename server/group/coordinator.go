@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"sordini/server/group/shard"
 	"sordini/server/group/step"
 	"sordini/server/meta"
+	"sordini/server/metrics"
 	"sordini/server/partition"
 )
 
@@ -181,6 +183,19 @@ func (c *Coordinator) DoAll(call step.Call, newRequest func() kmsg.Request) []*P
 		pending[i] = r.do(c.complete(call), newRequest())
 	}
 	return pending
+}
+
+// Groups tells all groups of the shards that are loaded, one shard at a time.
+func (c *Coordinator) Groups() iter.Seq[metrics.KafkaGroup] {
+	return func(yield func(metrics.KafkaGroup) bool) {
+		for _, r := range c.all() {
+			for _, g := range r.summaries() {
+				if !yield(g) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (c *Coordinator) complete(call step.Call) step.Call {

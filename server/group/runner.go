@@ -14,6 +14,7 @@ import (
 	"sordini/server/group/record"
 	"sordini/server/group/shard"
 	"sordini/server/group/step"
+	"sordini/server/metrics"
 	"sordini/server/partition"
 )
 
@@ -156,6 +157,16 @@ func (r *runner) topicsChanged() {
 	r.seen = env.Topics.Version()
 	r.shard.TopicsChanged(env, &r.out)
 	r.settleLocked()
+}
+
+// summaries tells the groups of the shard, none while it is not loaded.
+func (r *runner) summaries() []metrics.KafkaGroup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state != active {
+		return nil
+	}
+	return r.shard.Summaries()
 }
 
 // forget lets a request go whose answer nobody wants.

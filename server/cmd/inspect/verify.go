@@ -304,6 +304,9 @@ func (c *indexCheck) takeOffsets(pos int64, h batch.Header) {
 }
 
 func (c *indexCheck) takeTimes(h batch.Header) {
+	if h.Count == 0 {
+		return // emptied by compaction; its records were indexed once, with their times
+	}
 	c.largest = max(c.largest, h.MaxTimestamp)
 	if len(c.times) == 0 {
 		return

@@ -148,3 +148,14 @@ func (o *Store) drop(group, topic string, gone func(*record.OffsetValue) bool, o
 	}
 	return before - o.count
 }
+
+// Each calls f with each offset of a group, by topic and partition.
+func (o *Store) Each(group string, f func(topic string, partition int32, v *record.OffsetValue)) {
+	g := o.groups[group]
+	for _, topic := range g.sorted() {
+		for i := range *g[topic] {
+			c := &(*g[topic])[i]
+			f(topic, c.partition, &c.value)
+		}
+	}
+}

@@ -27,7 +27,7 @@ func (s *Shard) Do(c step.Call, env *Env, req kmsg.Request, out *step.Output) {
 	case *kmsg.SyncGroupRequest:
 		s.sync(c, env, req, out)
 	case *kmsg.HeartbeatRequest:
-		s.heartbeat(c, req, out)
+		s.heartbeat(c, env, req, out)
 	case *kmsg.LeaveGroupRequest:
 		s.leave(c, env, req, out)
 	case *kmsg.ConsumerGroupHeartbeatRequest:
@@ -105,7 +105,7 @@ func (s *Shard) sync(c step.Call, env *Env, req *kmsg.SyncGroupRequest, out *ste
 	s.settle(e)
 }
 
-func (s *Shard) heartbeat(c step.Call, req *kmsg.HeartbeatRequest, out *step.Output) {
+func (s *Shard) heartbeat(c step.Call, env *Env, req *kmsg.HeartbeatRequest, out *step.Output) {
 	e := s.groups[req.Group]
 	if e == nil {
 		r := req.ResponseKind().(*kmsg.HeartbeatResponse)
@@ -114,7 +114,7 @@ func (s *Shard) heartbeat(c step.Call, req *kmsg.HeartbeatRequest, out *step.Out
 		return
 	}
 	if e.consumer != nil {
-		e.consumer.ClassicHeartbeat(c, req, out)
+		e.consumer.ClassicHeartbeat(c, req, env.consumerSettings(e.id), env.Topics, out)
 	} else {
 		e.classic.Heartbeat(c, req, out)
 	}

@@ -36,7 +36,11 @@ type joining struct {
 //	                             other members of the classic protocol
 //	UNKNOWN_SERVER_ERROR         the subscription is malformed
 //	MEMBER_ID_REQUIRED           join again with the id given
-//	UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID  as for a heartbeat
+//	UNKNOWN_MEMBER_ID            nobody has that instance id; or nobody has that id and
+//	                             it says that it has partitions, so it does not know
+//	                             that it was taken out. Kafka lets it in, and for a
+//	                             while it has what others have.
+//	FENCED_INSTANCE_ID           another member has that instance id
 //
 // Group id and session timeout are looked at by whoever calls.
 func (g *Group) Join(c step.Call, req *kmsg.JoinGroupRequest, s *Settings, topics step.Topics, out *step.Output) {
@@ -84,6 +88,8 @@ func (g *Group) arriveClassic(j *joining, s *Settings) (*arrival, int16) {
 	}
 	if id == "" {
 		id = j.NewID()
+	} else if g.members[id] == nil && len(j.subscription.owned) > 0 {
+		return nil, kerr.UnknownMemberID.Code
 	}
 	if j.InstanceID != nil {
 		if holder := g.byInstance[*j.InstanceID]; holder != nil {
@@ -216,11 +222,17 @@ func (g *Group) findClassic(id string, instance *string, generation int32) (*mem
 // REBALANCE_IN_PROGRESS, to make it join again, when there is a new assignment, when
 // it has to give partitions back, and when what it waits for is free. The other errors
 // are as for [Group.Sync].
-func (g *Group) ClassicHeartbeat(c step.Call, req *kmsg.HeartbeatRequest, out *step.Output) {
+//
+// It makes a new assignment if one is due, as the heartbeats of other members do. In
+// Kafka it does not, so a group that has only members of the classic protocol would
+// wait for one until somebody joins.
+func (g *Group) ClassicHeartbeat(c step.Call, req *kmsg.HeartbeatRequest, s *Settings, topics step.Topics, out *step.Output) {
 	r := req.ResponseKind().(*kmsg.HeartbeatResponse)
 	m, code := g.findClassic(req.MemberID, req.InstanceID, req.Generation)
 	r.ErrorCode = code
 	if code == 0 {
+		g.renew(false, topics, out)
+		g.assign(c.Now, s, topics, out)
 		g.arm(&m.session, c.Now.Add(milliseconds(m.told.Classic.SessionTimeout)))
 		if g.mayProceed(m) {
 			g.recall(c.Now, m)

@@ -61,11 +61,14 @@ func (w *world) sync(id string, generation int32, change ...func(*kmsg.SyncGroup
 	return w.took(&out).(*kmsg.SyncGroupResponse)
 }
 
-func (w *world) classicBeat(id string, generation int32) int16 {
+func (w *world) classicBeat(id string, generation int32, instance ...string) int16 {
 	req := kmsg.NewPtrHeartbeatRequest()
 	req.Version, req.Group, req.MemberID, req.Generation = 4, "g", id, generation
+	if len(instance) > 0 {
+		req.InstanceID = &instance[0]
+	}
 	var out step.Output
-	w.g.ClassicHeartbeat(w.call(), req, &out)
+	w.g.ClassicHeartbeat(w.call(), req, &w.s, w.topics, &out)
 	return w.took(&out).(*kmsg.HeartbeatResponse).ErrorCode
 }
 
@@ -397,7 +400,6 @@ func TestUpgrade(t *testing.T) {
 	w.log.append(records)
 	w.reload()
 	w.g.Loaded(w.now, &w.s)
-	code(t, w.classicBeat("c1", 7), nil)
 	w.expect(w.beat(join("m1", "a")), 8, "")
 	w.wrote("Member m1, Epoch, Target c1, Target c2, Target c3, Target m1, TargetEpoch, Current m1")
 	code(t, w.classicBeat("c1", 7), kerr.RebalanceInProgress)

@@ -49,8 +49,9 @@ func FromClassic(id string, generation int32, members []step.ClassicMember, now 
 	for _, r := range told {
 		g.write(r, out)
 	}
-	g.checked = topics.Version()
-	g.write(&record.Epoch{Group: id, Value: &record.EpochValue{Epoch: generation, MetadataHash: g.topicsHash(topics)}}, out)
+	// Which topics the last assignment knew is unknown: no hash, so that the next
+	// heartbeat asks for another one even if it subscribes to nothing.
+	g.write(&record.Epoch{Group: id, Value: &record.EpochValue{Epoch: generation}}, out)
 	for _, r := range targets {
 		g.write(r, out)
 	}

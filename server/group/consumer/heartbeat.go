@@ -101,7 +101,7 @@ func blank(s *string) bool {
 //	                            it has to give all up and to join again
 //	FENCED_INSTANCE_ID          another member has that instance id
 //	UNRELEASED_INSTANCE_ID      the same, while joining
-//	INVALID_REGULAR_EXPRESSION  see [Group.resolve]
+//	INVALID_REGULAR_EXPRESSION  not RE2, or too large
 //
 // An error changes nothing. A heartbeat that brings no news and gets none writes
 // nothing.

@@ -49,7 +49,8 @@ type model struct {
 	spoil   func(*model)
 	steps   int
 	counts  map[string]int
-	share   int // of clients of the classic protocol, in percent
+	share   int  // of clients of the classic protocol, in percent
+	uniform bool // nobody wishes for another assignor
 }
 
 func newModel(t *testing.T, seed uint64) *model {
@@ -60,7 +61,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	m.s.MaxSize = 6 + m.r.IntN(10)
 	m.s.AssignmentInterval = []time.Duration{0, 0, time.Second, 3 * time.Second}[m.r.IntN(4)]
 	m.s.Downgrade, m.share = m.r.IntN(2) == 0, []int{0, 10, 40, 80}[m.r.IntN(4)]
-	if m.r.IntN(3) == 0 {
+	if m.uniform = m.chance(60); !m.uniform && m.chance(50) {
 		m.s.Assignors = []string{"range", "uniform"}
 	}
 	return m
@@ -125,7 +126,7 @@ func (m *model) arriveNew() {
 	if c.classic {
 		c.id, c.idMissing = "", true
 	}
-	if m.chance(20) {
+	if !m.uniform && m.chance(20) {
 		a := []string{"range", "uniform"}[m.r.IntN(2)]
 		c.assignor = &a
 	}
@@ -227,7 +228,8 @@ func report(holds map[partition]bool) []kmsg.ConsumerGroupHeartbeatRequestTopic 
 func (m *model) actConsumer(c *client) {
 	req := m.request(c)
 	r := m.send(req)
-	if m.chance(3) {
+	twice := m.chance(3) // the first answer is lost
+	if twice {
 		m.counts["twice"]++
 		r = m.send(req)
 	}
@@ -236,7 +238,7 @@ func (m *model) actConsumer(c *client) {
 		c.unsure = true
 		return
 	}
-	c.unsure = false
+	c.unsure = twice
 	switch r.ErrorCode {
 	case 0:
 		c.joined, c.news, c.epoch = true, false, r.MemberEpoch
@@ -409,6 +411,12 @@ func (m *model) convert() {
 		m.drop(c)
 		c.joined, c.synced = false, false
 	}
+	// It is always the join of a member of the consumer protocol that does this.
+	m.s.MaxSize = max(m.s.MaxSize, m.g.Size()+1)
+	c := &client{id: m.call().NewID(), told: map[partition]bool{}, holds: map[partition]bool{}}
+	m.choose(c)
+	m.clients = append(m.clients, c)
+	m.actConsumer(c)
 }
 
 // compare loads the log.
@@ -436,7 +444,11 @@ func (m *model) actClassic(c *client) {
 	case !c.synced:
 		m.actSync(c)
 	default:
-		switch code := m.classicBeat(c.id, c.epoch); code {
+		var instance []string
+		if c.instance != nil {
+			instance = []string{*c.instance}
+		}
+		switch code := m.classicBeat(c.id, c.epoch, instance...); code {
 		case 0:
 		case kerr.RebalanceInProgress.Code:
 			c.joined = false
@@ -534,21 +546,23 @@ func (m *model) actSync(c *client) {
 // settle lets everybody who is alive go on until nothing changes any more, and looks
 // at the result.
 func (m *model) settle() {
-	for round := range 140 {
+	const enough = 60 // longer than the session of those who are dead
+	for round, quiet := 0, 0; quiet < enough; round++ {
+		before := m.log.next
 		m.world.tick(time.Second)
 		m.check()
-		before := m.log.next
 		for _, c := range slices.Clone(m.clients) {
-			for range 2 {
-				m.act(c)
-			}
+			m.act(c)
+		}
+		quiet++
+		if m.log.next != before {
+			quiet = 0
+		}
+		if round > 1000 {
+			m.violated("no rest:\n%s", dump(m.g))
 		}
 		if m.fault != "" {
 			return
-		}
-		quiet := m.log.next == before && round > 130
-		if quiet {
-			break
 		}
 	}
 	if state := m.g.State(); state != "Stable" && state != "Empty" {
@@ -601,8 +615,8 @@ func (m *model) checkBalance() {
 				m.violated("%s-%d is with %s, who does not want it", t.Name, number, owner)
 			case len(subscribers) == 0:
 			case !slices.Contains(subscribers, owner):
-				m.violated("%s-%d is with %q, not one of %v", t.Name, number, owner, subscribers)
-			case m.g.assignor(&m.s) == "uniform":
+				m.violated("%s-%d is with %q, not one of %v:\n%s", t.Name, number, owner, subscribers, dump(m.g))
+			case m.uniform:
 				for _, other := range subscribers {
 					if load[owner] > load[other]+1 {
 						m.violated("%s has %d, %s has %d:\n%s", owner, load[owner], other, load[other], dump(m.g))

@@ -84,9 +84,11 @@ func (g *Group) checkRegex(was, is *record.MemberValue) *fault {
 }
 
 // resolve finds the topics that patterns match, if a pattern is new or topics have
-// changed, but not again at once. It says whether a pattern matches other topics than
-// before. Kafka does it on a thread of its own, so there the member that brings a
-// pattern gets its topics with one of its next heartbeats; here it gets them at once.
+// changed, but not again at once. It says whether a pattern is new or matches other
+// topics than before. Kafka does it on a thread of its own, so there the member that
+// brings a pattern gets its topics with one of its next heartbeats; here it gets them
+// at once. A new pattern that matches nothing counts, too, for who brings it may have
+// had partitions by another one, which in Kafka nobody gets then.
 func (g *Group) resolve(now time.Time, topics step.Topics, out *step.Output) (changed bool) {
 	if len(g.regexes) == len(g.patterns) && (len(g.patterns) == 0 || g.resolved.version == topics.Version()) {
 		return false
@@ -106,7 +108,7 @@ func (g *Group) resolve(now time.Time, topics step.Topics, out *step.Output) (ch
 		if old != nil && slices.Equal(old.Topics, matches[r]) {
 			continue
 		}
-		changed = changed || old != nil || len(matches[r]) > 0
+		changed = true
 		v := &record.PatternValue{Topics: matches[r], Version: topics.Version(), Timestamp: now.UnixMilli()}
 		g.write(&record.Pattern{Group: g.id, Regex: r, Value: v}, out)
 	}

@@ -26,13 +26,11 @@ func (g *Group) reconcile(now time.Time, m *member, changed bool, owned []record
 // give back comes first; only then it goes on to the epoch of the target and gets what
 // nobody else has or is still giving back.
 //
-//	           nothing to give back            something to give back, and
-//	                                           the member still has it
-//	Stable --------------------------> ... --------------------> UnrevokedPartitions
-//	   ^  \                                                        |
-//	   |   -> UnreleasedPartitions  <------------------------------| given back
-//	   |          | others gave back                               |
-//	   -------------------------------------------------------------
+//	Stable                stays until there is another target, but gives back at once
+//	                      what it does not subscribe to any more
+//	UnrevokedPartitions   stays until the member says that it has given back
+//	UnreleasedPartitions  tries again with every heartbeat
+//	Unknown               begins again, from nothing
 func (g *Group) next(m *member, changed bool, owned []record.TopicPartitions, topics step.Topics) *record.CurrentValue {
 	switch m.current.State {
 	case record.Stable:

@@ -9,7 +9,7 @@ kmsg alone, so that a fault which writer and reader of the server share is seen.
 A test fails if the race detector or a panic left a trace in the server's log. How
 much is done is set by the environment:
 
-	SORDINI_TEST_RECORDS  records of the round trip over all codecs
+	SORDINI_TEST_RECORDS  records of the round trip over all codecs, and of the test of compaction
 	SORDINI_TEST_KILLS    cycles of the kill -9 test
 	SORDINI_TEST_FULL=1   the corpus is all Go files of the tool chain
 	SORDINI_TEST_HOSTILE  broken and lying frames, from the seed SORDINI_TEST_SEED

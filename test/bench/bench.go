@@ -21,8 +21,9 @@ const pinned = raw.Congestion
 
 // The sides besides those that package report knows.
 const (
-	floorNet = "floor+net"
-	sordini  = "sordini"
+	floorNet   = "floor+net"
+	floorFiles = "floor+net+files"
+	sordini    = "sordini"
 )
 
 // bench is one run. It is used by one goroutine, but for close.

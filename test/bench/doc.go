@@ -12,6 +12,8 @@ The sides of a table:
 	floor       bare system calls
 	floor+net   the same, where the floor proper has no network: units come from
 	            connections and are answered
+	floor+net+files
+	            floor+net with a file for each partition, where floor+net has one
 	sordini     with its data in a new directory
 	kafka       the same, after 1 GiB of warm-up
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"sordini/test/bench/floor"
@@ -12,8 +13,10 @@ import (
 )
 
 // fetch: one connection reads a partition from its start to its end in slices of
-// 1 MiB. The floor sends sordini's own file, so that both read the same pages of
-// the page cache.
+// 1 MiB, asking for the next while one comes. The floor sends sordini's own file, so
+// that both read the same pages of the page cache; it is asked once for all of it.
+// Then the receiver's acknowledgements make the kernel send, at the receiver's cost.
+// floor+net is asked for each slice, as servers are, and puts a head before it.
 func (b *bench) fetch() error {
 	for _, unit := range []int{16 << 10, 1 << 20} {
 		if err := b.fetchOf(unit); err != nil {
@@ -37,7 +40,7 @@ func (b *bench) fetchOf(unit int) error {
 	if err != nil {
 		return err
 	}
-	contenders := make([]contender, 1, 3) // the floor, when sordini has made its file
+	contenders := make([]contender, 2, 4) // the floors, when sordini has made their file
 	for _, s := range servers {
 		l, err := b.fill(s, unit, b.size, 1, flushNever)
 		if err != nil {
@@ -51,7 +54,8 @@ func (b *bench) fetchOf(unit int) error {
 				return err
 			}
 			defer b.endFloor(f.process)
-			contenders[0] = contender{report.Floor, func() ([]report.Reading, error) { return f.send(what, l.bytes()) }}
+			contenders[0] = contender{report.Floor, func() ([]report.Reading, error) { return f.send(what, l.bytes(), l.bytes(), 0) }}
+			contenders[1] = contender{floorNet, func() ([]report.Reading, error) { return f.send(what, l.bytes(), sliceSize, headSize) }}
 		}
 		contenders = append(contenders, contender{s.side, func() ([]report.Reading, error) {
 			c, err := costOf(s.pid, func() error { return l.fetchAll(s) })
@@ -61,18 +65,34 @@ func (b *bench) fetchOf(unit int) error {
 	return b.compete(what, contenders)
 }
 
-// send has a floor send so many bytes.
-func (f *bare) send(what string, bytes int64) ([]report.Reading, error) {
+// headSize is about that of an answer to a fetch without the records.
+const headSize = 96
+
+// send has a floor send so many bytes, in answers of a size that each have a head.
+// Two questions are open at a time, as in load.slices.
+func (f *bare) send(what string, bytes, answer int64, head int) ([]report.Reading, error) {
 	cost, err := costOf(f.process.Pid(), func() error {
 		c, err := raw.Dial(f.addr)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		if err := floor.Ask(c, bytes); err != nil {
-			return err
+		buf := make([]byte, 1<<20)
+		count := bytes / answer
+		for asked, answered := int64(0), int64(0); answered < count; answered++ {
+			for ; asked < min(count, answered+2); asked++ {
+				if err := floor.Ask(c, head, answer); err != nil {
+					return err
+				}
+			}
+			if _, err := io.ReadFull(c, buf[:head]); err != nil {
+				return err
+			}
+			if err := raw.Discard(c, answer, buf); err != nil {
+				return err
+			}
 		}
-		return raw.Discard(c, bytes, make([]byte, 1<<20))
+		return nil
 	})
 	return cost.perGiB(what, bytes), err
 }

@@ -5,6 +5,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,8 +28,9 @@ func (c cell) String() string {
 }
 
 // flush: how many records a second are forced to disk before they are acknowledged.
-// The floor is a group commit to one file without a network; floor+net takes the
-// records from as many connections.
+// The floor is a group commit to one file without a network, whatever the number of
+// partitions. floor+net takes the records from as many connections; floor+net+files
+// also has a file for each partition, with a group commit of its own.
 func (b *bench) flush() error {
 	cells := []cell{
 		{1, 1}, {8, 1}, {64, 1}, {512, 1},
@@ -50,16 +53,7 @@ func (b *bench) flushOf(c cell) error {
 	if err != nil {
 		return err
 	}
-	netDir, err := b.newDir("floor")
-	if err != nil {
-		return err
-	}
 	unit := raw.Batch(floor.CommitSize)
-	f, err := b.serveFloor(floor.AnswerName, netDir, fmt.Sprint(len(unit)))
-	if err != nil {
-		return err
-	}
-	defer b.endFloor(f.process)
 	contenders := []contender{
 		{report.Floor, func() ([]report.Reading, error) {
 			if err := b.prime(128 << 20); err != nil {
@@ -69,9 +63,24 @@ func (b *bench) flushOf(c cell) error {
 			err := b.askFloor(&r, floor.CommitName, dir, fmt.Sprint(c.producers), b.flushTime().String())
 			return c.readings(r.Rate, r.Latencies), err
 		}},
-		{floorNet, func() ([]report.Reading, error) {
+	}
+	sides := map[string]int32{floorNet: 1, floorFiles: c.partitions}
+	if c.partitions == 1 {
+		delete(sides, floorFiles)
+	}
+	for _, side := range slices.Sorted(maps.Keys(sides)) {
+		netDir, err := b.newDir("floor")
+		if err != nil {
+			return err
+		}
+		f, err := b.serveFloor(floor.AnswerName, netDir, fmt.Sprint(len(unit)), fmt.Sprint(sides[side]))
+		if err != nil {
+			return err
+		}
+		defer b.endFloor(f.process)
+		contenders = append(contenders, contender{side, func() ([]report.Reading, error) {
 			return b.storm(c, f.addr, f.process.Pid(), [][]byte{unit}, func([]byte) error { return nil })
-		}},
+		}})
 	}
 	servers, err := b.servers()
 	if err != nil {

@@ -22,22 +22,34 @@ const (
 )
 
 // franz: a client as people use it, franz-go with its defaults but for compression,
-// writes records to 8 partitions and reads them. On few cores the client takes most
-// of the time, so that the server's CPU says more than the rate.
+// writes records to 8 partitions and reads them, once with no fsync and once with an
+// fsync before each acknowledgement, on all sides. A third row has each side as it is
+// without settings: sordini with fsync, Kafka with none. On few cores the client takes
+// most of the time, so that the server's CPU says more than the rate.
 func (b *bench) franz() error {
 	servers, err := b.servers()
 	if err != nil {
 		return err
 	}
-	var contenders []contender
-	for _, s := range servers {
-		contenders = append(contenders, contender{s.side, func() ([]report.Reading, error) { return b.franzTurn(s) }})
+	for _, p := range []policy{flushNever, flushAlways} {
+		var contenders []contender
+		for _, s := range servers {
+			contenders = append(contenders, contender{s.side, func() ([]report.Reading, error) { return b.franzTurn(s, p) }})
+		}
+		if err := b.compete(franzNames[p], contenders); err != nil {
+			return err
+		}
 	}
-	return b.compete("franz-go", contenders)
+	return nil
 }
 
-func (b *bench) franzTurn(s *server) (readings []report.Reading, err error) {
-	topic, err := b.create(s, partitionCount, flushNever)
+var franzNames = map[policy]string{flushNever: "franz-go", flushAlways: "franz-go fsync"}
+
+// defaultPolicies are those of a topic without settings.
+var defaultPolicies = map[string]policy{sordini: flushAlways, report.Kafka: flushNever}
+
+func (b *bench) franzTurn(s *server, p policy) (readings []report.Reading, err error) {
+	topic, err := b.create(s, partitionCount, p)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +62,16 @@ func (b *bench) franzTurn(s *server) (readings []report.Reading, err error) {
 	if err != nil {
 		return nil, err
 	}
+	name := franzNames[p]
+	readings = written.perMillion(name+" produce", n)
+	if p == defaultPolicies[s.side] {
+		readings = append(readings, written.perMillion("franz-go produce, no settings", n)...)
+	}
+	if p == flushAlways {
+		return readings, nil // the files that are read are the same
+	}
 	read, err := costOf(s.pid, func() error { return consumeRecords(s.addr, topic, n) })
-	return append(written.perMillion("franz-go produce", n), read.perMillion("franz-go consume", n)...), err
+	return append(readings, read.perMillion(name+" consume", n)...), err
 }
 
 // perMillion are the readings of work on records.

@@ -15,6 +15,7 @@ func targets() []report.Target {
 	}
 	for _, batches := range []string{"16 KiB", "1 MiB"} {
 		most("fetch 1 MiB of "+batches+" batches: CPU", report.Floor, 1.1)
+		most("fetch 1 MiB of "+batches+" batches: CPU", floorNet, 1.1)
 		most("fetch 1 MiB of "+batches+" batches: CPU", report.Kafka, 1.0/4)
 		most("produce "+batches+" batches: CPU", report.Floor, 1.5)
 		most("produce "+batches+" batches: CPU", report.Kafka, 1.0/5)
@@ -24,6 +25,7 @@ func targets() []report.Target {
 	most("one record at a time, p99", report.Kafka, 1.0/10)
 	least("fsync before ack, 64 producers, 8 partitions: rate", report.Floor, 0.8)
 	least("fsync before ack, 64 producers, 8 partitions: rate", floorNet, 0.8)
+	least("fsync before ack, 64 producers, 8 partitions: rate", floorFiles, 0.8)
 	least("fsync before ack, 64 producers, 8 partitions: rate", report.Kafka, 3)
 	most("memory under load, at most", "", 64)
 	most("memory under load, at most", report.Kafka, 1.0/5)

@@ -4,6 +4,7 @@ package floor
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ type CommitResult struct {
 // Commit appends for a while, by so many goroutines, to one file of a directory;
 // each waits until a sync has confirmed its append before it makes the next.
 func Commit(dir string, producers int, took time.Duration) (CommitResult, error) {
-	g, err := openGroup(dir)
+	g, err := openGroup(dir, 0)
 	if err != nil {
 		return CommitResult{}, err
 	}
@@ -56,22 +57,28 @@ func Commit(dir string, producers int, took time.Duration) (CommitResult, error)
 }
 
 // answerCommits takes units of a size from any number of connections, commits each
-// and answers it.
-func answerCommits(dir string, size int, out io.Writer) error {
-	g, err := openGroup(dir)
-	if err != nil {
-		return err
+// and answers it. The connections take the files in turn; each file has syncs of its
+// own.
+func answerCommits(dir string, size, files int, out io.Writer) error {
+	groups := make([]*group, files)
+	for i := range groups {
+		g, err := openGroup(dir, i)
+		if err != nil {
+			return err
+		}
+		defer g.close()
+		groups[i] = g
 	}
-	defer g.close()
 	l, err := listen(out)
 	if err != nil {
 		return err
 	}
-	for {
+	for n := 0; ; n++ {
 		c, err := l.AcceptTCP()
 		if err != nil {
 			return err
 		}
+		g := groups[n%files]
 		go func() {
 			defer c.Close()
 			unit := make([]byte, size)
@@ -104,8 +111,8 @@ type group struct {
 	err      error      // of a sync
 }
 
-func openGroup(dir string) (*group, error) {
-	f, err := os.Create(filepath.Join(dir, "floor-commit"))
+func openGroup(dir string, number int) (*group, error) {
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("floor-commit-%d", number)))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,14 +41,17 @@ func TestSend(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := start(t, SendName, path, "4000")
-	if err := Ask(c, 9000); err != nil {
+	if err := Ask(c, 0, 9000); err != nil {
 		t.Fatal(err)
 	}
-	got := make([]byte, 9000)
+	if err := Ask(c, 10, 4000); err != nil { // goes on behind the start of the last slice
+		t.Fatal(err)
+	}
+	got := make([]byte, 9000+10+4000)
 	if _, err := io.ReadFull(c, got); err != nil {
 		t.Fatal(err)
 	}
-	want := append(append([]byte{}, content[:8000]...), content[:1000]...)
+	want := slices.Concat(content[:8000], content[:1000], make([]byte, 10), content[4000:8000])
 	if !bytes.Equal(got, want) {
 		t.Error("other bytes than those of the file")
 	}
@@ -87,7 +91,7 @@ func TestCommit(t *testing.T) {
 }
 
 func TestAnswer(t *testing.T) {
-	c := start(t, AnswerName, t.TempDir(), "100")
+	c := start(t, AnswerName, t.TempDir(), "100", "2")
 	began := time.Now()
 	took, err := c.Repeat(make([]byte, 100), began, began.Add(50*time.Millisecond), func(b []byte) error {
 		if len(b) != 60 {

@@ -22,7 +22,7 @@ const (
 	SendName    = "floor-send"    // FILE SLICE: serves connections, prints its address first
 	ReceiveName = "floor-receive" // DIR: the same
 	CommitName  = "floor-commit"  // DIR PRODUCERS DURATION: prints a CommitResult
-	AnswerName  = "floor-answer"  // DIR SIZE: Commit for units that come from connections; prints its address first
+	AnswerName  = "floor-answer"  // DIR SIZE FILES: Commit for units that come from connections; prints its address first
 	ScanName    = "floor-scan"    // FILE...: prints a ScanResult
 )
 
@@ -47,7 +47,7 @@ func Run(name string, args []string, out io.Writer) error {
 }
 
 func run(name string, args []string, out io.Writer) error {
-	need := map[string]int{SendName: 2, ReceiveName: 1, CommitName: 3, AnswerName: 2, ScanName: 1}
+	need := map[string]int{SendName: 2, ReceiveName: 1, CommitName: 3, AnswerName: 3, ScanName: 1}
 	if len(args) < need[name] {
 		return fmt.Errorf("%d arguments, want %d", len(args), need[name])
 	}
@@ -69,10 +69,11 @@ func run(name string, args []string, out io.Writer) error {
 		return say(out)(Commit(args[0], producers, took))
 	case AnswerName:
 		size, err := strconv.Atoi(args[1])
-		if err != nil || size <= 0 {
-			return fmt.Errorf("size %q", args[1])
+		files, err2 := strconv.Atoi(args[2])
+		if err := errors.Join(err, err2); err != nil || size <= 0 || files <= 0 {
+			return fmt.Errorf("size %q, files %q", args[1], args[2])
 		}
-		return answerCommits(args[0], size, out)
+		return answerCommits(args[0], size, files, out)
 	case ScanName:
 		return say(out)(Scan(args))
 	}

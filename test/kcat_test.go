@@ -192,3 +192,35 @@ func TestKcat_AutoCreate(t *testing.T) {
 		t.Errorf("kcat read %q, want %q", got, want)
 	}
 }
+
+// TestKcat_Group: kcat reads a topic as a group, in two parts; the second begins where
+// the first has committed, also after the server was killed.
+func TestKcat_Group(t *testing.T) {
+	const lines = 1000
+	b := startBroker(t, "--set", "group.initial.rebalance.delay.ms=0")
+	createTopic(t, b, "lines", 1)
+	produceLines(t, b, "lines", lines)
+	for i, want := range []string{"0", "600"} {
+		var out bytes.Buffer
+		kcat(t, b, &out, "-q", "-G", "readers", "-c", fmt.Sprint(600-200*i), "-X", "auto.offset.reset=earliest", "lines")
+		first, _, _ := strings.Cut(out.String(), "\n")
+		if got := strings.Count(out.String(), "\n"); first != want || got != 600-200*i {
+			t.Errorf("part %d: %d lines from %q, want %d from %q", i, got, first, 600-200*i, want)
+		}
+		b.crash()
+	}
+}
+
+// produceLines produces the numbers below n by kcat.
+func produceLines(t *testing.T, b *broker, topic string, n int) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lines")
+	var text []byte
+	for i := range n {
+		text = fmt.Appendln(text, i)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kcat(t, b, io.Discard, "-P", "-t", topic, "-l", path)
+}

@@ -40,7 +40,7 @@ func underStrace(b *broker, options ...string) *traced {
 // killTraced kills the server and waits until strace has written all of it down.
 func (tr *traced) killTraced() {
 	tr.t.Helper()
-	last := fmt.Sprintf("%d +++", tr.cmd.Process.Pid)
+	last := fmt.Sprintf("%-5d +++", tr.cmd.Process.Pid) // strace pads the number
 	tr.kill()
 	tr.under = nil
 	eventually(tr.t, "end of the trace", func() error {

@@ -105,7 +105,9 @@ func (b *broker) tryStart() error {
 			if err := json.Unmarshal(text, &a); err != nil {
 				return fmt.Errorf("ports file %q: %w", text, err)
 			}
-			b.addr, b.admin = a.Kafka, a.Admin
+			if b.addr != a.Kafka || b.admin != a.Admin { // a restart keeps them, and clients may be reading them
+				b.addr, b.admin = a.Kafka, a.Admin
+			}
 			return nil
 		}
 		select {

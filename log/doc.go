@@ -11,7 +11,8 @@ replication; package partition adds those.
 	Start <= Flushed <= End        high watermark (kept by the caller) <= End
 
 	Start     first offset that may be read; raised by retention and DeleteRecords
-	Flushed   everything below was made durable
+	Flushed   everything below was made durable in the segments; what a journal made
+	          durable (Tail, Redo, package journal) may be ahead of it
 	End       offset that the next batch gets
 
 A [Position] is an offset together with the place of its batch in a file, so that

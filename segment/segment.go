@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -408,4 +409,21 @@ func (s *Segment) plausible(h *batch.Header, pos, next, limit int64) string {
 		return fmt.Sprintf("batch of %d bytes ends behind the %d bytes there are", h.Size(), limit)
 	}
 	return ""
+}
+
+// ReadTail appends n bytes of the file from pos on to b. It says false if the
+// segment is not open for appending any more, or cannot be read.
+func (s *Segment) ReadTail(b []byte, pos, n int64) ([]byte, bool) {
+	s.fileMu.Lock()
+	f := s.file
+	s.fileMu.Unlock()
+	if f == nil {
+		return b, false
+	}
+	from := len(b)
+	b = slices.Grow(b, int(n))[:from+int(n)]
+	if got, _ := f.ReadAt(b[from:], pos); int64(got) < n {
+		return b[:from], false
+	}
+	return b, true
 }

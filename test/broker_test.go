@@ -70,6 +70,13 @@ type broker struct {
 
 // startBroker starts a server on an empty data directory and waits until it is
 // ready. It is stopped at the end of the test.
+// bySegment are the arguments for a server without a journal, and byJournal of one
+// with it.
+var (
+	bySegment = []string{"--set", "flush.method=segment"}
+	byJournal = []string{"--set", "flush.method=journal"}
+)
+
 func startBroker(t testing.TB, args ...string) *broker {
 	t.Helper()
 	b := newBroker(t, args...)

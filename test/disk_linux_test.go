@@ -95,16 +95,19 @@ next:
 
 const diskTopic = "disk"
 
+// journalFile is what paths of the journal's files contain.
+const journalFile = ".journal>"
+
 // firstLog is the path of the first segment of a partition.
 func firstLog(b *broker, partition int) string {
 	return filepath.Join(b.dir, fmt.Sprintf("%s-%d", diskTopic, partition), strings.Repeat("0", 20)+".log")
 }
 
 // prepared is a stopped server with a topic of two partitions that hold two
-// records each.
+// records each. It syncs each log by itself.
 func prepared(t *testing.T) (b *broker, sent [2][]string) {
 	t.Helper()
-	b = startBroker(t)
+	b = startBroker(t, bySegment...)
 	createTopic(t, b, diskTopic, 2)
 	w := dial(t, b.addr)
 	for p := range sent {
@@ -260,11 +263,11 @@ func highWatermark(w *wire, partition int32) int64 {
 }
 
 // acksBehindSyncs produces one record after the other and returns how many
-// answers were sent, and before how many of them a sync of the log had ended since
-// the answer before.
-func acksBehindSyncs(t *testing.T, policy string) (answers, synced int) {
+// answers were sent, and before how many of them a sync of the log, or of the journal,
+// had ended since the answer before.
+func acksBehindSyncs(t *testing.T, policy string, args []string) (answers, synced int) {
 	t.Helper()
-	b := startBroker(t)
+	b := startBroker(t, args...)
 	createTopic(t, b, diskTopic, 1, "flush.policy", policy, "flush.ms", "600000")
 	b.stop()
 	tr := underStrace(b, "-e", "trace=fdatasync,write,writev,sendto,sendmsg")
@@ -279,7 +282,7 @@ func acksBehindSyncs(t *testing.T, policy string) (answers, synced int) {
 	pending := false
 	for _, call := range tr.calls() {
 		switch {
-		case strings.HasPrefix(call, "fdatasync(") && strings.Contains(call, firstLog(b, 0)) && strings.HasSuffix(call, "= 0"):
+		case strings.HasPrefix(call, "fdatasync(") && (strings.Contains(call, firstLog(b, 0)) || strings.Contains(call, journalFile)) && strings.HasSuffix(call, "= 0"):
 			pending = true
 		case strings.Contains(call, fmt.Sprintf("->127.0.0.1:%d]", port)):
 			answers++
@@ -298,10 +301,59 @@ func acksBehindSyncs(t *testing.T, policy string) (answers, synced int) {
 // TestDisk_AckFollowsSync: with flush.policy=sync each answer is written behind
 // the end of an fdatasync of its own. With async, the control, none is.
 func TestDisk_AckFollowsSync(t *testing.T) {
-	if answers, synced := acksBehindSyncs(t, "sync"); synced != answers {
-		t.Errorf("sync: %d of %d answers behind an fdatasync", synced, answers)
+	for _, method := range [][]string{bySegment, byJournal} {
+		if answers, synced := acksBehindSyncs(t, "sync", method); synced != answers {
+			t.Errorf("sync, %v: %d of %d answers behind an fdatasync", method, synced, answers)
+		}
 	}
-	if answers, synced := acksBehindSyncs(t, "async"); synced != 0 {
+	if answers, synced := acksBehindSyncs(t, "async", nil); synced != 0 {
 		t.Errorf("async: %d of %d answers behind an fdatasync, want none", synced, answers)
 	}
+}
+
+// TestDisk_FailedSyncOfTheJournal: without the journal each log is synced by itself.
+// All is acknowledged, and there after a kill.
+func TestDisk_FailedSyncOfTheJournal(t *testing.T) {
+	b := startBroker(t, byJournal...)
+	createTopic(t, b, diskTopic, 1)
+	w := dial(t, b.addr)
+	var sent []string
+	produce := func(n int) {
+		for range n {
+			sent = append(sent, fmt.Sprintf("record %d", len(sent)))
+			w.mustProduce(diskTopic, 0, plain(sent[len(sent)-1]))
+		}
+	}
+	produce(5)
+	if n := b.metric("sordini_journal_rounds_total"); n < 4 {
+		t.Fatalf("sordini_journal_rounds_total is %v after 5 records", n)
+	}
+	journals, err := filepath.Glob(filepath.Join(b.dir, "journal", "*.journal"))
+	if err != nil || len(journals) != 1 {
+		t.Fatalf("files of the journal: %v %v", journals, err)
+	}
+	b.stop()
+	// An orderly end gives the file a new name, a start another one, and its first use
+	// one more.
+	generation, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(journals[0]), ".journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(b.dir, "journal", fmt.Sprintf("%020d.journal", generation+3))
+	tr := underStrace(b, "-P", path, "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=3+")
+	b.start()
+	w = dial(t, b.addr)
+	produce(20)
+	if n := b.metric("sordini_flush_errors_total"); n != 1 {
+		t.Errorf("sordini_flush_errors_total is %v, want 1", n)
+	}
+	if n := b.metric("sordini_offline_logs"); n != 0 {
+		t.Errorf("sordini_offline_logs is %v, want 0", n)
+	}
+	tr.killTraced()
+	if n := tr.count("EIO"); n != 1 {
+		t.Errorf("%d failed syncs of the journal, want one and no more:\n%s", n, strings.Join(tr.calls(), "\n"))
+	}
+	b.start()
+	compareValues(t, dial(t, b.addr), 0, sent)
 }

@@ -182,7 +182,7 @@ func TestCommits_Kill(t *testing.T) {
 // TestCommits_KillControl: commits that are taken away behind the server's back are
 // noticed.
 func TestCommits_KillControl(t *testing.T) {
-	b := newBroker(t)
+	b := newBroker(t, bySegment...) // a journal would bring them back
 	b.addr = quietAddr(t)
 	b.start()
 	createTopic(t, b, commitTopic, committers)

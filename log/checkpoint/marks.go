@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"sordini/segment/vfs"
@@ -57,11 +58,14 @@ func CreateMarks(fsys vfs.FS, dir string) (*Marks, error) {
 // Close closes the file. Marks must not be raised any more.
 func (m *Marks) Close() error { return m.file.Close() }
 
-// Mark is the slot of one log. One goroutine at a time may use it.
+// Mark is the slot of one log.
 type Mark struct {
-	marks  *Marks
-	pos    int64
-	offset int64 // that was raised last
+	marks *Marks
+	pos   int64
+
+	mu     sync.Mutex
+	offset int64 // the largest that was told
+	busy   int   // syncs that have begun and not succeeded
 	buf    [markSize]byte
 }
 
@@ -73,23 +77,41 @@ func (m *Marks) Of(k MarkKey) *Mark {
 	return mark
 }
 
-// Raise notes that the log was synced below an offset and that no sync of it runs.
-// An error is of no consequence: the mark lags.
+// Raise notes that the log was synced below an offset. An error is of no
+// consequence: the mark lags.
 func (k *Mark) Raise(offset int64) {
-	k.offset = offset
-	_ = k.write(offset)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.offset = max(k.offset, offset)
+	_ = k.write()
 }
 
 // Begin notes that a sync of the log begins. After an error there must be none: if
-// it failed, nobody would know after a kill.
+// it failed, nobody would know after a kill. End follows if the sync succeeds.
 func (k *Mark) Begin() error {
-	if err := k.write(^k.offset); err != nil {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.busy++
+	if err := k.write(); err != nil {
 		return fmt.Errorf("mark the begin of a sync: %w", err)
 	}
 	return nil
 }
 
-func (k *Mark) write(field int64) error {
+// End notes that a sync which had begun has succeeded, below an offset.
+func (k *Mark) End(offset int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.busy--
+	k.offset = max(k.offset, offset)
+	_ = k.write()
+}
+
+func (k *Mark) write() error {
+	field := k.offset
+	if k.busy > 0 {
+		field = ^field
+	}
 	binary.BigEndian.PutUint64(k.buf[20:], uint64(field))
 	seal(k.buf[:])
 	_, err := k.marks.file.WriteAt(k.buf[:], k.pos)

@@ -60,6 +60,8 @@ type Fetch struct {
 
 // Log is what concerns all logs together; Topic has what concerns one.
 type Log struct {
+	FlushMethod                     FlushMethod
+	JournalBytes                    int64 // on disk, at most
 	RetentionCheckInterval          time.Duration
 	RecoveryPointInterval           time.Duration // between checkpoints of what is on disk; 0: whenever it moves
 	LogStartCheckpointInterval      time.Duration // between checkpoints of the first offsets; 0: whenever they move
@@ -141,6 +143,8 @@ func (v Values) Broker() *Broker {
 		},
 		Log: Log{
 			RetentionCheckInterval:          v.millis("log.retention.check.interval.ms"),
+			FlushMethod:                     v.flushMethod(),
+			JournalBytes:                    v.Int64("flush.journal.bytes"),
 			RecoveryPointInterval:           v.millis("log.flush.offset.checkpoint.interval.ms"),
 			LogStartCheckpointInterval:      v.millis("log.flush.start.offset.checkpoint.interval.ms"),
 			HighWatermarkCheckpointInterval: v.millis("replica.high.watermark.checkpoint.interval.ms"),

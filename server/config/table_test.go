@@ -179,7 +179,7 @@ func otherValue(t *testing.T, s Setting) string {
 			"controller.listener.names":        "SSL",
 			"max.connections.per.ip.overrides": "127.0.0.1:7",
 		}[s.Name],
-		"range", "example.org:7", "/elsewhere", "elsewhere", "*", "earliest", "read_committed", "compact", "gzip", "async", "LogAppendTime", "DEBUG", "upgrade", "SSL", "requested",
+		"range", "example.org:7", "/elsewhere", "elsewhere", "*", "earliest", "read_committed", "compact", "gzip", "segment", "async", "LogAppendTime", "DEBUG", "upgrade", "SSL", "requested",
 		"ES256", "classic", "0.25", "7", "1048577", strconv.FormatBool(s.Default != "true"),
 	}
 	if n, err := strconv.ParseInt(s.Default, 10, 64); err == nil {

@@ -15,6 +15,22 @@ const (
 	FlushAsync                    // at once
 )
 
+// FlushMethod says how records are forced to disk that an acknowledgement waits for.
+type FlushMethod int8
+
+// The flush methods.
+const (
+	FlushByJournal FlushMethod = iota // all partitions by one file
+	FlushBySegment                    // each partition by itself
+)
+
+func (v Values) flushMethod() FlushMethod {
+	if v.String("flush.method") == "segment" {
+		return FlushBySegment
+	}
+	return FlushByJournal
+}
+
 // TimestampType says whose time a record carries. Its numbers are those of the record batch's attribute.
 type TimestampType int8
 

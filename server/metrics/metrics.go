@@ -33,6 +33,9 @@ type Metrics struct {
 	AppendedRecords atomic.Int64
 	Duplicates      atomic.Int64 // batches of idempotent producers that were stored before
 
+	JournalRounds  atomic.Int64 // commits of the journal, each with one sync
+	JournaledBytes atomic.Int64
+
 	SendfileBytes atomic.Int64
 	CopiedBytes   atomic.Int64
 	Sendfiles     atomic.Int64 // file ranges sent by sendfile
@@ -120,6 +123,8 @@ func (m *Metrics) registerCounts() {
 	count("sordini_append_batches_total", "Batches appended.", nil, &m.AppendedBatches)
 	count("sordini_append_records_total", "Records appended.", nil, &m.AppendedRecords)
 	count("sordini_append_duplicates_total", "Batches of idempotent producers that had been stored before.", nil, &m.Duplicates)
+	count("sordini_journal_rounds_total", "Commits of the journal, each one write and one sync for all partitions that waited.", nil, &m.JournalRounds)
+	count("sordini_journal_bytes_total", "Bytes written to the journal.", nil, &m.JournaledBytes)
 	const bytesHelp, sendsHelp = "Bytes of batches sent to consumers.", "File ranges sent to consumers."
 	count("sordini_fetch_bytes_total", bytesHelp, prometheus.Labels{"path": "sendfile"}, &m.SendfileBytes)
 	count("sordini_fetch_bytes_total", bytesHelp, prometheus.Labels{"path": "copy"}, &m.CopiedBytes)

@@ -153,6 +153,9 @@ func (s *Set) Close() error {
 	defer s.changing.Unlock()
 	s.purging.Wait()
 	failed := s.closeLogs()
+	if err := s.closeJournal(failed == nil); err != nil && failed == nil {
+		failed = err
+	}
 	if err := s.marks.Close(); err != nil && failed == nil {
 		failed = err
 	}

@@ -99,9 +99,14 @@ func (c *crashed) power(disk *vfs.Mem) {
 	c.fs.CutAfter(c.rng.Int64N(1 << (4 + c.rng.IntN(8))))
 }
 
+// method is how a start flushes. The journal is small enough to be full soon.
+func method(rng *rand.Rand) string {
+	return []string{bySegment, "flush.journal.bytes=16384", "flush.journal.bytes=1000000"}[rng.IntN(3)]
+}
+
 func (c *crashed) open() error {
 	c.seed++
-	b, err := open(c.fs, c.seed)
+	b, err := open(c.fs, c.seed, method(c.rng))
 	if err != nil {
 		return orCut("open", err)
 	}

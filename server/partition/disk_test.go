@@ -50,6 +50,7 @@ func needsSpace(k vfs.OpKind) bool {
 // story is one run.
 type story struct {
 	t    *testing.T
+	flag string // how it flushes
 	disk *vfs.Mem
 	fs   *vfs.Faulty
 	b    *broker
@@ -85,7 +86,7 @@ func (s *story) tell(err error) bool {
 }
 
 func (s *story) open(seed uint64) bool {
-	b, err := open(s.fs, seed)
+	b, err := open(s.fs, seed, s.flag)
 	if !s.tell(err) {
 		return false
 	}
@@ -244,14 +245,15 @@ func (l *storyLog) check(p *Partition) error {
 }
 
 // isTolerated says whether a failure of an operation need not be told: the
-// file is made anew, or only gives back space.
+// file is made anew, or only gives back space, or is the journal, without which each
+// log is synced by itself.
 func isTolerated(op vfs.Op) bool {
 	name := filepath.Base(op.Path)
 	switch {
 	case op.Kind == vfs.OpRename && name == checkpoint.File:
 		return true // the first, which is not there yet
 	case op.Kind == vfs.OpPreallocate, op.Kind == vfs.OpRemove,
-		name == checkpoint.MarksFile, strings.HasPrefix(name, "leader-epoch-checkpoint"),
+		name == checkpoint.MarksFile, filepath.Base(filepath.Dir(op.Path)) == journalDir, filepath.Base(op.Path) == journalDir, strings.HasPrefix(name, "leader-epoch-checkpoint"),
 		strings.Contains(op.Path, deleteSuffix):
 		return true
 	}
@@ -260,9 +262,9 @@ func isTolerated(op vfs.Op) bool {
 
 // tellStory runs the story with one fault, at the operation of that number, and
 // returns how many operations there were and whether it came to the fault.
-func tellStory(t *testing.T, at int64, mode faultMode) (ops int64, hit bool) {
+func tellStory(t *testing.T, flag string, at int64, mode faultMode) (ops int64, hit bool) {
 	disk := newDisk(t)
-	s := &story{t: t, disk: disk, topics: map[meta.TopicID]*storyTopic{}}
+	s := &story{t: t, flag: flag, disk: disk, topics: map[meta.TopicID]*storyTopic{}}
 	s.fs = vfs.NewFaulty(disk, func(op vfs.Op) vfs.Fault {
 		if at == 0 || op.N < at || !mode.stays && op.N > at || errors.Is(mode.fault.Err, syscall.ENOSPC) && !needsSpace(op.Kind) {
 			return vfs.Fault{}
@@ -298,11 +300,17 @@ func purgeOnly(op vfs.Op) bool {
 // TestDisk_EveryOperationFails lets each operation of the story fail in each way.
 // SORDINI_ROT_FULL=1 takes each, otherwise it is a sample.
 func TestDisk_EveryOperationFails(t *testing.T) {
-	total, _ := tellStory(t, 0, faultMode{})
+	for _, flag := range []string{bySegment, "flush.journal.bytes=16384"} {
+		t.Run(flag, func(t *testing.T) { everyOperationFails(t, flag) })
+	}
+}
+
+func everyOperationFails(t *testing.T, flag string) {
+	total, _ := tellStory(t, flag, 0, faultMode{})
 	runs := map[string]int{}
 	for m, mode := range faultModes {
 		for at := int64(1 + m); at <= total; at += int64(stride(211)) {
-			if _, hit := tellStory(t, at, mode); hit {
+			if _, hit := tellStory(t, flag, at, mode); hit {
 				runs[mode.name]++
 			}
 		}

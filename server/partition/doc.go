@@ -16,6 +16,13 @@ it moves:
 	async   to the log end at once; a flush follows after flush.ms or
 	        flush.messages
 
+Under flush.method=journal "confirmed by fsync" means that a journal of all partitions
+has the batches; the segments are synced when one of its files is full. So Flushed, which
+recovery starts from, may be behind the high watermark; what lies between is written
+back from the journal before a log is opened after a crash. See journal.go and package
+journal. Whoever cuts a log (TruncateTo) must first see to it that no file of the
+journal has anything of it.
+
 # Waiting
 
 Waiting is a channel: an [AckWaiter] hears when the high watermark passes an

@@ -24,8 +24,10 @@ const parallelFlushes = 32
 // whole round. A sync costs about the same whatever it finds, and partitions that
 // each begin one as soon as they have a record leave little processor time for
 // anything else. Flushes that nobody waits for may be long and have no part in this.
+// With a journal a round is one write and one sync; see journal.go.
 type flusher struct {
 	slots   chan struct{}
+	journal *journaler // nil where each log is synced by itself
 	metrics *metrics.Metrics
 	logger  *slog.Logger
 	running sync.WaitGroup
@@ -63,6 +65,10 @@ func (f *flusher) start(p *Partition) {
 func (f *flusher) runRounds() {
 	defer f.running.Done()
 	for f.nextRound() {
+		if f.journal != nil {
+			f.journal.run(f.round)
+			continue
+		}
 		for _, p := range f.round[1:] {
 			f.others.Go(p.flushOnce)
 		}

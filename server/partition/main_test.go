@@ -21,6 +21,9 @@ import (
 
 const dataDir = "data"
 
+// bySegment is for tests of what happens to a log's own files.
+const bySegment = "flush.method=segment"
+
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // seeded is a source of topic ids.
@@ -113,6 +116,7 @@ func (b *broker) abandon() {
 		_ = p.log.Abandon()
 	}
 	b.flusher.running.Wait()
+	_ = b.closeJournal(false)
 	_ = b.marks.Close()
 	_ = b.store.Close()
 }

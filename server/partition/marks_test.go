@@ -33,7 +33,7 @@ var never = map[string]string{"flush.policy": "async", "flush.ms": "3600000"}
 func TestMarks_FailedSync(t *testing.T) {
 	for name, die := range map[string]func(t *testing.T, fs vfs.FS, failing *atomic.Bool){
 		"in a flush": func(t *testing.T, fs vfs.FS, failing *atomic.Bool) {
-			b := mustOpen(t, fs)
+			b := mustOpen(t, fs, bySegment)
 			defer b.abandon()
 			p := b.create(t, "t", 1, nil)[0]
 			mustWrite(t, p, 1)
@@ -43,7 +43,7 @@ func TestMarks_FailedSync(t *testing.T) {
 			}
 		},
 		"in an orderly end": func(t *testing.T, fs vfs.FS, failing *atomic.Bool) {
-			b := mustOpen(t, fs)
+			b := mustOpen(t, fs, bySegment)
 			mustWrite(t, b.create(t, "t", 1, never)[0], 2)
 			failing.Store(true)
 			if b.Close() == nil {
@@ -52,18 +52,18 @@ func TestMarks_FailedSync(t *testing.T) {
 			b.store.Close()
 		},
 		"in recovery": func(t *testing.T, fs vfs.FS, failing *atomic.Bool) {
-			b := mustOpen(t, fs)
+			b := mustOpen(t, fs, bySegment)
 			mustWrite(t, b.create(t, "t", 1, never)[0], 2)
 			b.abandon()
 			failing.Store(true)
-			b = mustOpen(t, fs)
+			b = mustOpen(t, fs, bySegment)
 			defer b.abandon()
 			if b.report.Offline != 1 {
 				t.Fatalf("%+v", b.report)
 			}
 		},
 		"in recovery, which ends early": func(t *testing.T, fs vfs.FS, failing *atomic.Bool) {
-			b := mustOpen(t, fs)
+			b := mustOpen(t, fs, bySegment)
 			mustWrite(t, b.create(t, "t", 1, never)[0], 2)
 			b.abandon()
 			failing.Store(true)
@@ -110,7 +110,7 @@ func TestMarks_NothingFailed(t *testing.T) {
 	b.abandon()
 	fs := vfs.NewFaulty(disk, nil)
 	fs.StartTrace()
-	b = mustOpen(t, fs)
+	b = mustOpen(t, fs, bySegment)
 	b.abandon()
 	synced := false
 	for _, op := range fs.Trace() {

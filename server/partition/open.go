@@ -65,8 +65,11 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 		return nil, Report{}, err
 	}
 	r := Report{Clean: clean}
-	s.openAll(ck, marks, clean && ck.Clean, &r)
-	if err := s.begin(); err != nil {
+	kept, err := s.openAll(ck, marks, clean && ck.Clean, &r)
+	if err == nil {
+		err = s.begin(kept)
+	}
+	if err != nil {
 		return nil, r, err
 	}
 	r.Took = opt.Now().Sub(began)
@@ -75,8 +78,9 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 	return s, r, nil
 }
 
-// begin makes durable what opening found and starts to mark what is synced.
-func (s *Set) begin() error {
+// begin makes durable what opening found and starts to mark what is synced. kept
+// says that the journal must stay.
+func (s *Set) begin(kept bool) error {
 	if err := s.Checkpoint(); err != nil {
 		return err
 	}
@@ -88,7 +92,7 @@ func (s *Set) begin() error {
 	for _, p := range s.All() {
 		s.giveMark(p)
 	}
-	return nil
+	return s.openJournal(kept)
 }
 
 // giveMark gives a partition its mark. What is in the log now is synced; of a log that
@@ -226,12 +230,14 @@ type opening struct {
 	index    int32
 	settings *config.Topic
 	known    log.Known
+	cause    error // why it must not be opened
 	result   *Partition
 	report   log.Report
 }
 
-// openAll opens the partitions, several at a time.
-func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]checkpoint.Marked, clean bool, r *Report) {
+// openAll opens the partitions, several at a time. kept says that the journal has
+// something that could not be written back.
+func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]checkpoint.Marked, clean bool, r *Report) (kept bool, err error) {
 	starts, err := checkpoint.ReadKafka(s.opt.FS, filepath.Join(s.opt.Dir, checkpoint.KafkaStart))
 	if err != nil {
 		s.opt.Logger.Warn("Kafka's log start checkpoint is not usable", "err", err)
@@ -259,6 +265,9 @@ func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]ch
 		}
 		r.Topics++
 	}
+	if kept, err = s.replayJournal(all, clean); err != nil {
+		return kept, err
+	}
 	s.openEach(all)
 	topics := make(map[*meta.Topic][]*Partition)
 	for _, o := range all {
@@ -268,6 +277,7 @@ func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]ch
 	for t, partitions := range topics {
 		s.publish(t.Name, t.ID, partitions)
 	}
+	return kept, nil
 }
 
 // openEach opens the partitions, several at a time.
@@ -304,6 +314,9 @@ func (s *Set) openOne(o *opening) {
 }
 
 func (s *Set) openLog(o *opening, opt log.Options) (*log.Log, error) {
+	if o.cause != nil {
+		return nil, o.cause
+	}
 	if err := s.checkTopicID(opt.Dir, o.topic.ID); err != nil {
 		return nil, err
 	}

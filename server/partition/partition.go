@@ -30,6 +30,7 @@ type Partition struct {
 
 	mu       sync.Mutex
 	high     log.Position
+	logged   log.Position // up to where the journal has everything that the log has not flushed
 	acks     []*AckWaiter // by rising offset
 	fetches  []*FetchWaiter
 	flushing bool // a flush is due or runs
@@ -44,6 +45,7 @@ func newPartition(t *meta.Topic, index int32, l *log.Log, settings *config.Topic
 	p := &Partition{Topic: t.Name, ID: t.ID, Index: index, log: l, flusher: f}
 	p.settings.Store(settings)
 	p.high = l.State().Flushed
+	p.logged = p.high
 	p.unsynced = p.high.Offset
 	return p
 }
@@ -134,12 +136,21 @@ func (p *Partition) flushOnce() {
 	if err != nil {
 		p.noteFailure()
 	}
+	p.flushed(pos, err)
+}
+
+// flushed ends a flush up to pos: it wakes who waited for it, and has the next one
+// begin if there is more by then.
+func (p *Partition) flushed(pos log.Position, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// Under the lock: an append that ends behind this End starts a flush anew.
 	end := p.log.State().End
 	p.unsynced = pos.Offset
 	if err == nil {
+		if pos.Offset > p.logged.Offset {
+			p.logged = pos
+		}
 		p.advanceLocked(pos)
 	}
 	if p.flushing = p.flushAgainLocked(pos, end, err); p.flushing {
@@ -154,7 +165,7 @@ func (p *Partition) flush() (log.Position, error) {
 	}
 	pos, err := p.flusher.flush(p.log)
 	if err == nil {
-		p.mark.Raise(pos.Offset)
+		p.mark.End(pos.Offset)
 	}
 	return pos, err
 }

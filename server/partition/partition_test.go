@@ -55,7 +55,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 
 func TestSync_HighWatermarkNeverPassesWhatIsFlushed(t *testing.T) {
 	slow := &slowFS{FS: newDisk(t), delay: 2 * time.Millisecond}
-	b := mustOpen(t, slow)
+	b := mustOpen(t, slow, bySegment)
 	p := b.create(t, "t", 1, nil)[0]
 	p.log.Configure(log.Config{SegmentBytes: 20_000, IndexBytes: 1 << 20, Retention: -1, RetainBytes: -1, Delete: true})
 	done := make(chan struct{})
@@ -152,7 +152,7 @@ func TestWaiting_NoWakeUpIsLost(t *testing.T) {
 // TestFlush_AppendBetweenTheFlushAndItsAccount appends at the one moment when the
 // flush is over and the loop has not yet decided whether to go on.
 func TestFlush_AppendBetweenTheFlushAndItsAccount(t *testing.T) {
-	b := mustOpen(t, newDisk(t))
+	b := mustOpen(t, newDisk(t), bySegment)
 	p := b.create(t, "t", 1, nil)[0]
 	p.mu.Lock()
 	p.log.Append(built(1, nil))
@@ -220,7 +220,7 @@ func TestAsync_ServesAtOnceAndFlushesLater(t *testing.T) {
 
 func TestFailure_OnePartitionOffline(t *testing.T) {
 	faulty := vfs.NewFaulty(newDisk(t), nil)
-	b := mustOpen(t, faulty)
+	b := mustOpen(t, faulty, bySegment)
 	ps := b.create(t, "t", 2, nil)
 	mustWrite(t, ps[0], 3)
 	mustWrite(t, ps[1], 3)

@@ -24,6 +24,7 @@ const (
 	floorNet   = "floor+net"
 	floorFiles = "floor+net+files"
 	sordini    = "sordini"
+	bySegment  = "sordini-segment" // with flush.method=segment
 )
 
 // bench is one run. It is used by one goroutine, but for close.

@@ -35,7 +35,7 @@ func (b *bench) flush() error {
 	cells := []cell{
 		{1, 1}, {8, 1}, {64, 1}, {512, 1},
 		{1, 8}, {8, 8}, {64, 8}, {512, 8},
-		{1, 256}, {8, 256}, {64, 256}, {512, 256},
+		{1, 256}, {8, 256}, {64, 256}, {512, 256}, {64, 1024},
 	}
 	if b.quick {
 		cells = []cell{{1, 1}, {8, 8}}
@@ -86,7 +86,12 @@ func (b *bench) flushOf(c cell) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range servers {
+	each, err := b.openNew(bySegment)
+	if err != nil {
+		return err
+	}
+	defer b.discard(each) // best effort: the directory goes at the end
+	for _, s := range append(slices.Clone(servers), each) {
 		topic, err := b.create(s, c.partitions, flushAlways)
 		if err != nil {
 			return err

@@ -45,20 +45,24 @@ func (b *bench) sides() []string {
 func (b *bench) launch(side, dir string) (*server, error) {
 	s := &server{side: side, dir: dir, data: dir}
 	var err error
-	if side == report.Kafka {
+	switch side {
+	case report.Kafka:
 		err = b.launchKafka(s)
-	} else {
+	case bySegment:
+		err = b.launchSordini(s, "--set", "flush.method=segment")
+	default:
 		err = b.launchSordini(s)
 	}
 	return s, err
 }
 
-func (b *bench) launchSordini(s *server) error {
+func (b *bench) launchSordini(s *server, more ...string) error {
 	ports := filepath.Join(b.dir, b.name("ports"))
 	env := environment("SORDINI_", "KAFKA_") // it would take such variables for its settings
 	var err error
-	s.process, err = b.run(false, env, b.server, "serve", "--data-dir", s.dir, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-		"--ports-file", ports, "--log-level", "warn", "--set", "socket.tcp.congestion="+pinned)
+	args := []string{"serve", "--data-dir", s.dir, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+		"--ports-file", ports, "--log-level", "warn", "--set", "socket.tcp.congestion=" + pinned}
+	s.process, err = b.run(false, env, b.server, append(args, more...)...)
 	s.address = func() (string, error) {
 		text, err := os.ReadFile(ports)
 		if err != nil {

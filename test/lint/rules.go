@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"protocol", "protocol/batch", "protocol/guard", "protocol/guard/gen", "index", "segment/vfs", "zerocopy"},
 	{"segment"},
 	{"log/producer", "log/epoch", "log/checkpoint", "log/compact"},
-	{"log"},
+	{"log", "log/journal"},
 	{"server/config", "server/metrics", "server/meta"},
 	{"server/wire", "server/partition"},
 	{"server/group/record"},

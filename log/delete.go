@@ -115,11 +115,6 @@ func (l *Log) DeleteBefore(offset, high int64) (start int64, err error) {
 	if err := l.sealRolled(); err != nil {
 		return 0, err
 	}
-	if offset <= high && offset > l.State().Flushed.Offset {
-		if _, err := l.flushLocked(); err != nil { // a start is never above what is durable here
-			return 0, err
-		}
-	}
 	if err := l.raiseStart(offset, high); err != nil {
 		return 0, err
 	}

@@ -64,7 +64,7 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// TestMarks_Begin: from Begin to Raise, and after DoubtMarks, a log is not idle, and
+// TestMarks_Begin: from Begin to End, and after DoubtMarks, a log is not idle, and
 // what was said of offsets stays.
 func TestMarks_Begin(t *testing.T) {
 	mem := vfs.NewMem()
@@ -93,9 +93,14 @@ func TestMarks_Begin(t *testing.T) {
 	begin(a)
 	b.Raise(0)
 	expect("begun", map[MarkKey]Marked{keys[0]: {0, false}, keys[1]: {0, true}})
-	a.Raise(5)
+	a.Raise(3)
+	expect("raised by another than the sync that has begun", map[MarkKey]Marked{keys[0]: {3, false}, keys[1]: {0, true}})
+	begin(a)
+	a.End(4)
+	expect("one of two syncs ended", map[MarkKey]Marked{keys[0]: {4, false}, keys[1]: {0, true}})
+	a.End(5)
 	begin(b)
-	expect("raised", map[MarkKey]Marked{keys[0]: {5, true}, keys[1]: {0, false}})
+	expect("ended", map[MarkKey]Marked{keys[0]: {5, true}, keys[1]: {0, false}})
 	if err := DoubtMarks(mem, "."); err != nil {
 		t.Fatal(err)
 	}

@@ -306,6 +306,9 @@ func TestDisk_AckFollowsSync(t *testing.T) {
 			t.Errorf("sync, %v: %d of %d answers behind an fdatasync", method, synced, answers)
 		}
 	}
+	if answers, synced := acksBehindSyncs(t, "hybrid", nil); synced != answers {
+		t.Errorf("hybrid: %d of %d answers behind an fdatasync, the producer waits for all", synced, answers)
+	}
 	if answers, synced := acksBehindSyncs(t, "async", nil); synced != 0 {
 		t.Errorf("async: %d of %d answers behind an fdatasync, want none", synced, answers)
 	}

@@ -137,7 +137,15 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	if err != nil {
 		return err
 	}
-	p.Append(ap)
+	important, err := a.important(settings, reply.acks, ap, &reply.inside)
+	if err != nil {
+		return err
+	}
+	if important {
+		p.Append(ap)
+	} else {
+		p.AppendMinor(ap)
+	}
 	if ap.Err != nil {
 		return ap.Err
 	}

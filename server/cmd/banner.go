@@ -151,6 +151,13 @@ func describeFlush(t config.Topic) (flush string, risk []string) {
 		within = append(within, fmt.Sprintf("%d records of a partition", t.FlushMessages))
 	}
 	bound := strings.Join(within, " or ")
+	if t.FlushPolicy == config.FlushHybrid {
+		return "hybrid: an important write with acks=all is answered once it is forced to disk, others at once", []string{
+			"process kill: nothing",
+			"OS crash, power cut: nothing important that was answered with acks=all;",
+			"of the rest the last " + bound + ", and the flush in progress",
+		}
+	}
 	return "async: a write is answered at once and forced to disk after " + bound, []string{
 		"process kill: nothing",
 		"OS crash, power cut: answered writes of the last " + bound + ", and of",

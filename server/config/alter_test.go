@@ -41,7 +41,7 @@ func TestValidateTopic(t *testing.T) {
 		{"max.compaction.lag.ms", "50", "conflict topic config setting min.compaction.lag.ms (100) > max.compaction.lag.ms (50)"},
 		{"remote.storage.enable", "true", "Invalid value true for configuration remote.storage.enable: " +
 			"Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage."},
-		{"flush.policy", "fsync", "Invalid value fsync for configuration flush.policy: String must be one of: sync, async"},
+		{"flush.policy", "fsync", "Invalid value fsync for configuration flush.policy: String must be one of: sync, async, hybrid"},
 	} {
 		overrides := map[string]string{"min.compaction.lag.ms": "100", test.name: test.value}
 		checkError(t, test.name+"="+test.value, v.ValidateTopic(overrides), test.want, ErrInvalidConfig)

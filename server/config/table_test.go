@@ -167,6 +167,10 @@ func TestTable_EffectIsTrue(t *testing.T) {
 // contexts are the flags without which a setting says nothing.
 var contexts = map[string][]string{
 	"flush.async.interval.ms":   {"flush.policy=async"},
+	"flush.low.interval.ms":     {"flush.policy=hybrid", "flush.priority=low"},
+	"flush.priority":            {"flush.policy=hybrid"},
+	"flush.priority.header":     {"flush.policy=hybrid"},
+	"flush.priority.high":       {"flush.policy=hybrid"},
 	"controller.listener.names": {"listeners=PLAINTEXT://:1,SSL://:2", "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:PLAINTEXT"},
 }
 
@@ -179,7 +183,7 @@ func otherValue(t *testing.T, s Setting) string {
 			"controller.listener.names":        "SSL",
 			"max.connections.per.ip.overrides": "127.0.0.1:7",
 		}[s.Name],
-		"range", "example.org:7", "/elsewhere", "elsewhere", "*", "earliest", "read_committed", "compact", "gzip", "segment", "async", "LogAppendTime", "DEBUG", "upgrade", "SSL", "requested",
+		"range", "example.org:7", "/elsewhere", "elsewhere", "*", "earliest", "read_committed", "compact", "gzip", "segment", "low", "async", "LogAppendTime", "DEBUG", "upgrade", "SSL", "requested",
 		"ES256", "classic", "0.25", "7", "1048577", strconv.FormatBool(s.Default != "true"),
 	}
 	if n, err := strconv.ParseInt(s.Default, 10, 64); err == nil {
@@ -209,8 +213,13 @@ func TestTable_TopicAndGroupEffectIsTrue(t *testing.T) {
 			if s.Rule() == "false" {
 				continue
 			}
-			overrides := map[string]string{s.Name: otherValue(t, s)}
-			changed := b.Topic(nil) != b.Topic(overrides) || b.Group(nil) != b.Group(overrides)
+			before, overrides := map[string]string{}, map[string]string{}
+			for _, set := range contexts[s.Name] {
+				name, v, _ := strings.Cut(set, "=")
+				before[name], overrides[name] = v, v
+			}
+			overrides[s.Name] = otherValue(t, s)
+			changed := !reflect.DeepEqual(b.Topic(before), b.Topic(overrides)) || b.Group(before) != b.Group(overrides)
 			if changed != (s.Effect == Honoured) {
 				t.Errorf("%s %s=%s: the server sees a change: %v", scope, s.Name, overrides[s.Name], changed)
 			}

@@ -11,9 +11,19 @@ type FlushPolicy int8
 
 // The flush policies.
 const (
-	FlushSync  FlushPolicy = iota // once it was forced to disk
-	FlushAsync                    // at once
+	FlushSync   FlushPolicy = iota // once it was forced to disk
+	FlushAsync                     // at once
+	FlushHybrid                    // as FlushSync if it is important, as FlushAsync otherwise
 )
+
+// Priority says which records are important under FlushHybrid.
+type Priority struct {
+	All bool // flush.priority=high
+	// Header is the record header that tells, "" if the producer's acks do; High are
+	// its values that make a record important.
+	Header string
+	High   []string
+}
 
 // FlushMethod says how records are forced to disk that an acknowledgement waits for.
 type FlushMethod int8
@@ -55,10 +65,11 @@ type Topic struct {
 	Preallocate        bool
 
 	FlushPolicy FlushPolicy
-	// FlushMs and FlushMessages say when to flush under FlushAsync. If neither was set, FlushMs is
-	// flush.async.interval.ms, so under FlushAsync one of them is finite.
+	// FlushMs and FlushMessages say when to flush under FlushAsync and FlushHybrid. If neither was set,
+	// FlushMs is flush.async.interval.ms, or flush.low.interval.ms, so one of them is finite there.
 	FlushMs       int64
 	FlushMessages int64
+	Priority      Priority
 
 	MaxMessageBytes      int64
 	MinInsyncReplicas    int
@@ -114,11 +125,22 @@ func (b *Broker) Topic(overrides map[string]string) Topic {
 	if get("message.timestamp.type").text == "LogAppendTime" {
 		t.TimestampType = LogAppendTime
 	}
-	if get("flush.policy").text == "async" {
+	interval := "flush.async.interval.ms"
+	switch get("flush.policy").text {
+	case "async":
 		t.FlushPolicy = FlushAsync
-		if t.FlushMs == math.MaxInt64 && t.FlushMessages == math.MaxInt64 {
-			t.FlushMs = b.Int64("flush.async.interval.ms")
+	case "hybrid":
+		t.FlushPolicy = FlushHybrid
+		priority := get("flush.priority").text
+		if priority == "low" {
+			interval = "flush.low.interval.ms"
 		}
+		t.Priority = Priority{All: priority == "high", Header: get("flush.priority.header").text, High: get("flush.priority.high").list}
+	default:
+		return t
+	}
+	if t.FlushMs == math.MaxInt64 && t.FlushMessages == math.MaxInt64 {
+		t.FlushMs = b.Int64(interval)
 	}
 	return t
 }

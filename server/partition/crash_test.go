@@ -11,6 +11,7 @@ import (
 
 	"sordini/log"
 	"sordini/segment/vfs"
+	"sordini/server/config"
 	"sordini/server/meta"
 )
 
@@ -245,12 +246,17 @@ func (c *crashed) write() error {
 	if live == nil {
 		return nil
 	}
+	minor := live.Settings().FlushPolicy == config.FlushHybrid && c.rng.IntN(2) == 0
 	value := make([]byte, c.rng.IntN(300))
 	for i := range value {
 		value[i] = byte(c.rng.Uint32())
 	}
 	a := built(1+c.rng.IntN(3), value)
-	live.Append(a)
+	if minor {
+		live.AppendMinor(a)
+	} else {
+		live.Append(a)
+	}
 	if a.Base >= 0 {
 		l.written[a.Base] = a.Batch
 	}
@@ -263,7 +269,9 @@ func (c *crashed) write() error {
 	if err := acked(live, a.Next); err != nil {
 		return orCut("ack", err)
 	}
-	l.acked = a.Next
+	if !minor { // what comes before an important batch is as durable as it is
+		l.acked = a.Next
+	}
 	return nil
 }
 
@@ -271,8 +279,12 @@ func (c *crashed) create() error {
 	name := fmt.Sprintf("t%d", c.rng.IntN(4))
 	p := &promised{name: name, partitions: 1 + c.rng.Int32N(2), logs: map[int32]*promisedLog{}}
 	p.maxParts = p.partitions
+	configs := map[string]string{}
+	if c.rng.IntN(3) == 0 { // not every batch is important
+		configs["flush.policy"], configs["flush.ms"] = "hybrid", []string{"1", "3600000"}[c.rng.IntN(2)]
+	}
 	exists := c.b.Image().Topic(name) != nil
-	created, errs := c.b.CreateTopics([]Topic{{Name: name, Partitions: p.partitions}})
+	created, errs := c.b.CreateTopics([]Topic{{Name: name, Partitions: p.partitions, Configs: configs}})
 	c.note("create %s: %v", name, errs[0])
 	switch {
 	case exists:

@@ -15,6 +15,8 @@ it moves:
 	        appends while one runs shares the next (group commit, no timer)
 	async   to the log end at once; a flush follows after flush.ms or
 	        flush.messages
+	hybrid  to the log end at once, as under async, unless an important batch lies
+	        below it that is not flushed; such a batch starts a flush, as under sync
 
 Under flush.method=journal "confirmed by fsync" means that a journal of all partitions
 has the batches; the segments are synced when one of its files is full. So Flushed, which

@@ -45,9 +45,10 @@ func newFlusher(m *metrics.Metrics, logger *slog.Logger) *flusher {
 	return &flusher{slots: make(chan struct{}, parallelFlushes), metrics: m, logger: logger}
 }
 
-// start has a partition flushed soon. It may be called with Partition.mu held.
+// start has a partition flushed soon. The caller holds Partition.mu.
 func (f *flusher) start(p *Partition) {
-	if p.Settings().FlushPolicy == config.FlushAsync {
+	policy := p.Settings().FlushPolicy
+	if policy == config.FlushAsync || policy == config.FlushHybrid && len(p.holds) == 0 {
 		f.running.Go(p.flushOnce)
 		return
 	}

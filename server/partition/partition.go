@@ -2,6 +2,7 @@ package partition
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,8 @@ type Partition struct {
 	clean    cleanState // guarded by the cleaner
 
 	mu       sync.Mutex
+	arriving int     // appends of important batches under way
+	holds    []int64 // offsets of important batches that are not flushed
 	high     log.Position
 	logged   log.Position // up to where the journal has everything that the log has not flushed
 	acks     []*AckWaiter // by rising offset
@@ -59,38 +62,67 @@ func (p *Partition) Log() *log.Log { return p.log }
 // Append adds the batch to the log and has it flushed as the policy says. When it
 // returns without a.Err the batch is written and ordered, not yet acknowledged:
 // acks=all waits for the high watermark to reach a.Next.
-func (p *Partition) Append(a *log.Append) {
+func (p *Partition) Append(a *log.Append) { p.append(a, true) }
+
+// AppendMinor is Append of a batch that is not important, for flush.policy=hybrid.
+func (p *Partition) AppendMinor(a *log.Append) { p.append(a, false) }
+
+func (p *Partition) append(a *log.Append, important bool) {
+	if important {
+		p.mu.Lock()
+		p.arriving++
+		p.mu.Unlock()
+	}
 	p.log.Append(a)
 	if a.Err != nil {
 		p.noteFailure()
-		return
 	}
-	p.appended()
-}
-
-// appended moves the high watermark or starts a flush.
-func (p *Partition) appended() {
-	s := p.settings.Load()
-	if s.FlushPolicy == config.FlushAsync {
-		p.appendedAsync(s)
-		return
-	}
-	p.mu.Lock()
-	p.startFlushLocked()
-	p.mu.Unlock()
-}
-
-func (p *Partition) appendedAsync(s *config.Topic) {
-	end := p.log.State().End
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.advanceLocked(end)
-	if end.Offset-p.unsynced >= s.FlushMessages {
+	s := p.settings.Load()
+	if important {
+		p.arriving--
+		if a.Err == nil && !a.Duplicate && s.FlushPolicy != config.FlushAsync {
+			p.holds = append(p.holds, a.Base)
+		}
+	}
+	switch {
+	case a.Err == nil:
+		p.appendedLocked(s)
+	case s.FlushPolicy == config.FlushHybrid:
+		p.passLocked() // who was held by this one
+	}
+}
+
+// appendedLocked moves the high watermark or sees to a flush, now or later.
+func (p *Partition) appendedLocked(s *config.Topic) {
+	switch s.FlushPolicy {
+	case config.FlushSync:
+		p.startFlushLocked()
+		return
+	case config.FlushAsync:
+		p.advanceLocked(p.log.State().End)
+	case config.FlushHybrid:
+		if p.passLocked(); len(p.holds) > 0 {
+			p.startFlushLocked()
+			return
+		}
+	}
+	if p.log.State().End.Offset-p.unsynced >= s.FlushMessages {
 		p.startFlushLocked()
 		return
 	}
 	if !p.flushing {
 		p.armLocked(s)
+	}
+}
+
+// passLocked moves the high watermark to the log end unless that would pass an important
+// batch which is not flushed, or may be in the log already. Then the flush of that
+// batch moves it.
+func (p *Partition) passLocked() {
+	if p.arriving == 0 && len(p.holds) == 0 {
+		p.advanceLocked(p.log.State().End)
 	}
 }
 
@@ -151,7 +183,11 @@ func (p *Partition) flushed(pos log.Position, err error) {
 		if pos.Offset > p.logged.Offset {
 			p.logged = pos
 		}
+		p.holds = slices.DeleteFunc(p.holds, func(offset int64) bool { return offset < pos.Offset })
 		p.advanceLocked(pos)
+		if p.settings.Load().FlushPolicy == config.FlushHybrid {
+			p.passLocked()
+		}
 	}
 	if p.flushing = p.flushAgainLocked(pos, end, err); p.flushing {
 		p.flusher.start(p)
@@ -177,7 +213,8 @@ func (p *Partition) flushAgainLocked(pos, end log.Position, err error) bool {
 	if err != nil || p.gone || pos.Offset >= end.Offset {
 		return false
 	}
-	if s.FlushPolicy == config.FlushAsync && end.Offset-pos.Offset < s.FlushMessages {
+	lazy := s.FlushPolicy == config.FlushAsync || s.FlushPolicy == config.FlushHybrid && len(p.holds) == 0
+	if lazy && end.Offset-pos.Offset < s.FlushMessages {
 		p.armLocked(s)
 		return false
 	}

@@ -247,8 +247,8 @@ func (p *Partition) configure(settings *config.Topic) {
 		p.armed = false
 		p.timer.Stop()
 	}
+	p.appendedLocked(settings) // under the new policy there may be something to do at once
 	p.mu.Unlock()
-	p.appended() // under the new policy there may be something to do at once
 }
 
 // UpdateBrokerConfigs replaces the dynamic settings of this broker, or with

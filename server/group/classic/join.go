@@ -58,7 +58,7 @@ func (g *Group) Join(c step.Call, req *kmsg.JoinGroupRequest, out *step.Output) 
 		return
 	}
 	if !g.logged && req.MemberID == "" {
-		g.write(out)
+		g.write(g.record(), out)
 	}
 	j.offer = offerOf(req)
 	switch {
@@ -72,6 +72,7 @@ func (g *Group) Join(c step.Call, req *kmsg.JoinGroupRequest, out *step.Output) 
 	default:
 		g.joinKnown(j, out)
 	}
+	g.finish(out)
 }
 
 // accepts says whether the group has room. In Preparing those count that have
@@ -181,11 +182,11 @@ func (g *Group) replace(j *join, m *member, id string, out *step.Output) {
 	g.rename(m, id, out)
 	g.update(m, j, out)
 	g.touch(m, j.Now)
-	if g.state != stable || g.choose() != g.Protocol() {
+	if g.state != stable || choose(g.members) != g.Protocol() {
 		g.rebalance(j.Now, out)
 		return
 	}
-	g.write(out)
+	g.write(g.record(), out)
 	r := g.joined(m, j.Version)
 	if j.Version >= skipAssignmentVersion {
 		r.SkipAssignment = g.leader == id

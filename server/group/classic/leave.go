@@ -68,6 +68,7 @@ func (g *Group) Leave(c step.Call, req *kmsg.LeaveGroupRequest, out *step.Output
 		}
 		g.afterLeave(c, left, out)
 	}
+	g.finish(out)
 	out.Answer(c.Token, r)
 }
 

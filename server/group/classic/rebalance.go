@@ -98,10 +98,10 @@ func (g *Group) complete(now time.Time, out *step.Output) {
 	if len(g.members) == 0 {
 		g.agree(nil)
 		g.enter(empty, now)
-		g.write(out)
+		g.write(g.record(), out)
 		return
 	}
-	protocol := g.choose()
+	protocol := choose(g.members)
 	g.agree(&protocol)
 	g.enter(completing, now)
 	for _, m := range g.members {
@@ -159,6 +159,7 @@ func (g *Group) Tick(now time.Time, out *step.Output) {
 		g.endJoin(now, out)
 	}
 	g.wake = g.earliest()
+	g.finish(out)
 }
 
 // earliest is when the next timer is due; zero: none is set.

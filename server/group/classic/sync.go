@@ -69,7 +69,7 @@ func (g *Group) assign(req *kmsg.SyncGroupRequest, now time.Time, out *step.Outp
 		m.Assignment = own(given[m.ID])
 	}
 	g.enter(stable, now)
-	g.write(out)
+	g.write(g.record(), out)
 	for _, m := range g.members {
 		if m.sync != nil {
 			out.Answer(m.sync.token, g.synced(m, m.sync.version))

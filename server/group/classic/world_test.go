@@ -137,10 +137,18 @@ func (w *world) step(f func(step.Call, *step.Output)) {
 	w.checkWaiting()
 }
 
-// checkRecords: what the log says is what a stable or empty group is.
+// checkRecords: what the log says is what a stable or empty group is. It never names
+// one that is not a member, so that nobody comes back who was told that he is out.
 func (w *world) checkRecords(records []record.Record) {
 	for _, r := range records {
 		w.last = r.(*record.Classic)
+	}
+	if w.last != nil {
+		for _, m := range w.last.Value.Members {
+			if w.g.byID[m.ID] == nil {
+				w.fail("the log brings back %q, who is not a member", m.ID)
+			}
+		}
 	}
 	if w.last == nil || w.g.state == preparing || w.g.state == completing {
 		return

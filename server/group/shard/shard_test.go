@@ -133,7 +133,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("listed as %+v", g)
 	}
 	back := w.replayed()
-	if g := back.listed("g"); g.GroupType != "classic" || back.committed("g", "t") != 5 {
+	if g := back.listed("g"); g.GroupType != "classic" || g.GroupState != "PreparingRebalance" || back.committed("g", "t") != 5 {
 		t.Errorf("replayed as %+v, offset %d", g, back.committed("g", "t"))
 	}
 }

@@ -113,6 +113,9 @@ func (g *Group) complete(now time.Time, out *step.Output) {
 	}
 	g.syncDue = now.Add(g.rebalanceTimeout())
 	g.wakeBy(g.syncDue)
+	// Who syncs after a load must not hear that nobody knows him or his generation:
+	// clients take that for the loss of their partitions.
+	g.write(g.between(), out)
 }
 
 // elect keeps a leader that has joined, or takes the oldest member that has. It is

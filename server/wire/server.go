@@ -55,10 +55,28 @@ func (s *Server) Listen(ctx context.Context, address string) (net.Listener, erro
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	s.add(l)
+	return l, nil
+}
+
+// Adopt takes over a listener that is open already, as Listen opens one.
+func (s *Server) Adopt(l *net.TCPListener) error {
+	s.add(l)
+	set := congestionControl(s.opt.Congestion)
+	if set == nil {
+		return nil
+	}
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return set("tcp", l.Addr().String(), raw)
+}
+
+func (s *Server) add(l net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = append(s.listeners, l)
-	return l, nil
 }
 
 // Serve accepts connections of a listener until Shutdown or Close.

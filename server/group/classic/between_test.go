@@ -215,21 +215,75 @@ func TestBetween_RemovedByInstance(t *testing.T) {
 	}
 }
 
-// A group that goes on over many loads ends with what its members do, as without.
-func TestBetween_ManyLoads(t *testing.T) {
+// A server that is killed again and again, sooner than a session ends: who is not heard
+// of is out nevertheless, and who is stays.
+func TestSilence_ManyLoads(t *testing.T) {
 	s := newStory(t)
-	ids := s.stable(long, long)
-	s.accepted(s.leave(ids[0]))
-	for range 100 {
+	static := instance("i")
+	ids := s.stable(timeouts(20*time.Second, time.Minute), timeouts(20*time.Second, time.Minute),
+		func(r *kmsg.JoinGroupRequest) { timeouts(20*time.Second, time.Minute)(r); static(r) })
+	for range 6 {
+		s.reload()
+		s.pass(2 * time.Second)
+		if code := s.heartbeat(ids[0], 1); code != 0 {
+			break
+		}
+		s.pass(3 * time.Second)
+	}
+	s.in("PreparingRebalance", 1)
+	s.members(ids[0])
+}
+
+// The same during a rebalance, and if all are gone.
+func TestSilence_OfAll(t *testing.T) {
+	s := newStory(t)
+	ids := s.stable(timeouts(20*time.Second, time.Minute), timeouts(20*time.Second, time.Minute), timeouts(20*time.Second, time.Minute))
+	s.accepted(s.leave(ids[1]))
+	for range 6 {
 		s.reload()
 		s.pass(5 * time.Second)
-		s.in("PreparingRebalance", 1)
 	}
-	s.accepted(s.leave(ids[1]))
-	s.reload()
 	s.in("Empty", 2)
-	if r := s.g.Tombstone().(*record.Classic); s.g.CheckDelete() != 0 || r.Value != nil {
-		t.Fatal("the group cannot be deleted")
+	if code := s.g.CheckDelete(); code != 0 {
+		t.Fatal(kerr.ErrorForCode(code))
+	}
+}
+
+// One that is heard of late, but is, keeps its place through any number of loads, and
+// the log is told that it is there.
+func TestSilence_Late(t *testing.T) {
+	s := newStory(t)
+	ids := s.stable(timeouts(6*time.Second, time.Minute), timeouts(6*time.Second, time.Minute))
+	for range 20 {
+		s.reload()
+		s.accepted(s.heartbeat(ids[0], 1))
+		s.pass(4 * time.Second)
+		if s.last().Members[1].Silent == 0 {
+			t.Fatal("the log knows nothing of the silence")
+		}
+		s.accepted(s.heartbeat(ids[1], 1))
+		s.pass(time.Second)
+		if s.last().Members[1].Silent != 0 {
+			t.Fatal("the log does not know that it is there")
+		}
+	}
+	s.in("Stable", 1)
+	s.members(ids...)
+}
+
+// A load whose members are heard of soon writes nothing.
+func TestSilence_None(t *testing.T) {
+	s := newStory(t)
+	ids := s.stable(long, long)
+	written := len(s.records)
+	s.reload()
+	s.pass(3 * time.Second)
+	for _, id := range ids {
+		s.accepted(s.heartbeat(id, 1))
+	}
+	s.pass(time.Minute)
+	if n := len(s.records) - written; n != 0 {
+		t.Fatalf("%d records", n)
 	}
 }
 

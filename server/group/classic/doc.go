@@ -49,8 +49,9 @@ is; Kafka leaves it unanswered too.
 
 # Time
 
-	session    of a member: from its last heartbeat, commit or the end of a wait.
-	           It does not end while the member waits.
+	session    of a member: from its last heartbeat, commit, join, sync or the end of a
+	           wait. It does not end while the member waits. After a load it is what
+	           was left of it, see [step.Silence]
 	first join of a new member: 5 minutes, for one that has not got its id yet
 	           cannot send heartbeats
 	pending    of an id given with MEMBER_ID_REQUIRED: the session timeout asked for

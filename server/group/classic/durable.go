@@ -23,7 +23,7 @@ func (g *Group) record() *record.Classic {
 		v.Leader = &leader
 	}
 	for _, m := range g.members {
-		v.Members = append(v.Members, m.record(g.Protocol()))
+		v.Members = append(v.Members, g.note(m, g.Protocol()))
 	}
 	return &record.Classic{Group: g.id, Value: v}
 }
@@ -41,7 +41,7 @@ func (g *Group) between() *record.Classic {
 		protocol := choose(known)
 		v.Protocol = &protocol
 		for _, m := range known {
-			v.Members = append(v.Members, m.record(protocol))
+			v.Members = append(v.Members, g.note(m, protocol))
 		}
 	}
 	return &record.Classic{Group: g.id, Value: v}
@@ -61,6 +61,24 @@ func (g *Group) finish(out *step.Output) {
 	if g.outdated {
 		g.write(g.between(), out)
 	}
+}
+
+// noteSilence tells the log who is not heard of. One that the log says so of is unheard
+// no more, or for longer.
+func (g *Group) noteSilence(now time.Time, out *step.Output) {
+	g.watch.Pass(now)
+	wanted, unheard := false, false
+	for _, m := range g.members {
+		wanted, unheard = wanted || g.watch.Wants(&m.silence), unheard || m.silence.Unheard()
+	}
+	switch {
+	case !wanted:
+	case g.state == stable:
+		g.write(g.record(), out)
+	default:
+		g.write(g.between(), out)
+	}
+	g.watch.Next(unheard)
 }
 
 // Tombstone is the record that ends the group.
@@ -98,17 +116,25 @@ func (g *Group) Replay(v *record.ClassicValue) {
 // restore adds a member of a stable group.
 func (g *Group) restore(m step.ClassicMember) {
 	if g.byID[m.ID] == nil {
-		g.insert(&member{ClassicMember: m, logged: true})
+		n := &member{ClassicMember: m, logged: true}
+		n.silence.Load(m.Silent)
+		n.Silent = 0
+		g.insert(n)
 		g.state = stable
 	}
 }
 
 // Loaded is to be called when the log has been replayed: the sessions of the members
-// begin. A group that is between two generations rebalances, and so does one of more
+// begin, or what is left of them (see [step.Silence]). A group that is between two generations rebalances, and so does one of more
 // members than are allowed now.
 func (g *Group) Loaded(now time.Time, out *step.Output) {
 	for _, m := range g.members {
-		g.touch(m, now)
+		m.expires = now.Add(m.silence.Left(milliseconds(m.SessionTimeout)))
+		g.wakeBy(m.expires)
+	}
+	if len(g.members) > 0 {
+		g.watch.Begin(now)
+		g.wakeBy(g.watch.Due())
 	}
 	if g.due || len(g.members) > g.settings.MaxSize {
 		g.due = false
@@ -128,7 +154,7 @@ func (g *Group) Adopt(generation int32, protocol string, members []step.ClassicM
 	g.agree(&protocol)
 	g.enter(g.state, now)
 	for _, m := range g.members {
-		g.touch(m, now)
+		g.hear(m, now)
 	}
 	if rebalance {
 		g.Rebalance(now, out)

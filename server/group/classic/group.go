@@ -93,6 +93,7 @@ type Group struct {
 	remaining time.Duration // how much longer the initial delay may get
 
 	joinDue, syncDue time.Time // zero: not set
+	watch            step.Watch
 	wake             time.Time // no timer is due before; zero: none is set
 }
 
@@ -110,7 +111,7 @@ func (g *Group) clear() {
 	g.offered, g.pending = make(map[string]int), make(map[string]time.Time)
 	g.joinDue, g.syncDue, g.wake = time.Time{}, time.Time{}, time.Time{}
 	g.initial, g.arrived = false, false
-	g.outdated, g.due = false, false
+	g.outdated, g.due, g.watch = false, false, step.Watch{}
 }
 
 func (g *Group) enter(s state, now time.Time) { g.state, g.since = s, now.UnixMilli() }

@@ -170,6 +170,7 @@ func (g *Group) update(m *member, j *join, out *step.Output) {
 	m.Protocols = j.offer
 	g.count(m, +1)
 	m.RebalanceTimeout, m.SessionTimeout = j.rebalanceTimeout(), j.SessionTimeoutMillis
+	g.hear(m, j.Now)
 	g.refuseJoin(m, m.ID, kerr.RebalanceInProgress.Code, out)
 	m.join = j.request()
 	g.waiting++
@@ -234,8 +235,20 @@ func (g *Group) refuseJoin(m *member, memberID string, code int16, out *step.Out
 	}
 }
 
-// touch starts a member's session anew.
+// hear notes that a member was heard of.
+func (g *Group) hear(m *member, now time.Time) {
+	if g.watch.Hear(&m.silence, now); !g.watch.Due().IsZero() {
+		g.wakeBy(g.watch.Due())
+	}
+	g.touch(m, now)
+}
+
+// touch starts a member's session anew. One that was not heard of since the load keeps
+// what it has.
 func (g *Group) touch(m *member, now time.Time) {
+	if m.silence.Unheard() {
+		return
+	}
 	m.expires = now.Add(milliseconds(m.SessionTimeout))
 	g.wakeBy(m.expires)
 }

@@ -23,6 +23,7 @@ type member struct {
 	join     *request // that waits; nil: none
 	sync     *request
 	expires  time.Time // end of its session; zero: not while it waits
+	silence  step.Silence
 }
 
 // request is a request that waits.
@@ -37,10 +38,10 @@ func (m *member) offers(protocol string) int {
 	return slices.IndexFunc(m.Protocols, func(p record.ClassicProtocol) bool { return p.Name == protocol })
 }
 
-// record is m as it is written if the group has agreed on a protocol.
-func (m *member) record(protocol string) record.ClassicMember {
+// note is m as it is written if the group has agreed on a protocol.
+func (g *Group) note(m *member, protocol string) record.ClassicMember {
 	r := m.ClassicMember.ClassicMember
-	r.Subscription = m.metadata(protocol)
+	r.Subscription, r.Silent = m.metadata(protocol), g.watch.Note(&m.silence)
 	return r
 }
 

@@ -161,6 +161,9 @@ func (g *Group) Tick(now time.Time, out *step.Output) {
 	if due(g.joinDue) {
 		g.endJoin(now, out)
 	}
+	if due(g.watch.Due()) {
+		g.noteSilence(now, out)
+	}
 	g.wake = g.earliest()
 	g.finish(out)
 }
@@ -175,6 +178,7 @@ func (g *Group) earliest() time.Time {
 	}
 	next(g.joinDue)
 	next(g.syncDue)
+	next(g.watch.Due())
 	for _, t := range g.pending {
 		next(t)
 	}

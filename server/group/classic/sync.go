@@ -27,6 +27,7 @@ func (g *Group) Sync(c step.Call, req *kmsg.SyncGroupRequest, out *step.Output) 
 	}
 	m := g.byID[req.MemberID]
 	m.unsynced = false
+	g.hear(m, c.Now)
 	if g.state == stable {
 		out.Answer(r.token, g.synced(m, r.version))
 		return

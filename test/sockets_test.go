@@ -3,10 +3,15 @@
 package test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -78,5 +83,31 @@ func TestSockets_Refused(t *testing.T) {
 	b.files[0] = null
 	if err := b.tryStart(); err == nil || !strings.Contains(err.Error(), `socket 3 \"one\" of LISTEN_FDS`) && !strings.Contains(err.Error(), `socket 3 "one" of LISTEN_FDS`) {
 		t.Errorf("no socket: %v", err)
+	}
+}
+
+// TestKill_ResetsUnanswered: kill -9 ends connections, but resets those on which nothing
+// was answered: an end there means to clients that they should have used TLS.
+func TestKill_ResetsUnanswered(t *testing.T) {
+	b := startBroker(t)
+	fresh, answered := dial(t, b.addr), dial(t, b.addr)
+	for range 2 { // the second answer shows that all is done that follows on the first
+		ask[*kmsg.ApiVersionsResponse](answered, 0, &kmsg.ApiVersionsRequest{})
+	}
+	eventually(t, "both connections are accepted", func() error {
+		if n := b.metric("sordini_connections"); n != 2 {
+			return fmt.Errorf("%v connections", n)
+		}
+		return nil
+	})
+	b.kill()
+	for what, c := range map[string]struct {
+		w    *wire
+		want error
+	}{"fresh": {fresh, syscall.ECONNRESET}, "answered": {answered, io.EOF}} {
+		c.w.conn.SetReadDeadline(time.Now().Add(patience))
+		if _, err := c.w.conn.Read(make([]byte, 1)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", what, err, c.want)
+		}
 	}
 }

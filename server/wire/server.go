@@ -109,7 +109,7 @@ func (s *Server) accept(tcp *net.TCPConn, name string) {
 	}
 	if err := s.admit(c); err != nil {
 		s.warn("connection refused", "client", c.remote, "err", err)
-		tcp.Close()
+		c.close()
 		return
 	}
 	go func() {
@@ -195,7 +195,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			return nil
 		case <-ctx.Done():
 			s.each(func(c *Conn) {
-				c.tcp.Close()
+				c.close()
 				c.abandon()
 			})
 			<-done

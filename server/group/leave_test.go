@@ -1,6 +1,7 @@
 package group
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,5 +79,30 @@ func TestLeave_OutlivesPowerCut(t *testing.T) {
 	}
 	if r := b.joined(b.rejoin("g", one, 20*time.Minute)); r.Generation != one.Generation+1 || len(r.Members) != 1 {
 		t.Errorf("joined again: %+v", r)
+	}
+}
+
+// TestLeave_FailedSync: a leave that does not become durable is not answered as one.
+func TestLeave_FailedSync(t *testing.T) {
+	disk := vfs.NewFaulty(vfs.NewMem(), nil)
+	b := open(t, disk)
+	defer b.close()
+	b.must(b.Ensure())
+	b.loaded()
+	one := b.joined(b.join("g", 20*time.Minute))
+	waits := b.join("g", 20*time.Minute)
+	again := b.rejoin("g", one, 20*time.Minute)
+	two, one := b.joined(waits), b.joined(again)
+	b.sync("g", one)
+	disk.SetRule(func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpSyncData {
+			return vfs.Fault{Err: syscall.EIO}
+		}
+		return vfs.Fault{}
+	})
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group, leave.MemberID = "g", two.MemberID
+	if resp, refusal := b.ask("g", leave); refusal != kerr.NotCoordinator {
+		t.Errorf("leave: %+v %v", resp, refusal)
 	}
 }

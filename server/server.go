@@ -35,6 +35,9 @@ type Options struct {
 	Version   string
 	Logger    *slog.Logger
 	Started   time.Time // start of the process, for the metric
+	// Sockets are listened on instead of the addresses of the listeners of their names;
+	// see [wire.Places]. The HTTP server's is called "admin". The server closes them.
+	Sockets []wire.Socket
 }
 
 // Addresses are the addresses that are listened on, as host:port.
@@ -190,9 +193,23 @@ func (s *Server) noteRecovery() {
 		"cut", r.Cut, "damaged", r.Damaged, "took", r.Took)
 }
 
+// adminName is the name of the HTTP server's socket.
+const adminName = "admin"
+
 func (s *Server) listen(ctx context.Context, n config.Network) error {
+	var names, httpName []string
 	for _, l := range n.Listeners {
-		nl, err := s.wire.Listen(ctx, l.Address())
+		names = append(names, l.Name)
+	}
+	if n.AdminListen != "" {
+		httpName = append(httpName, adminName)
+	}
+	places, err := wire.Places(s.opt.Sockets, names, httpName...)
+	if err != nil {
+		return err
+	}
+	for i, l := range n.Listeners {
+		nl, err := s.listenOn(ctx, places[i], l.Address())
 		if err != nil {
 			return err
 		}
@@ -201,9 +218,28 @@ func (s *Server) listen(ctx context.Context, n config.Network) error {
 	if n.AdminListen == "" {
 		return nil
 	}
-	al, err := (&net.ListenConfig{}).Listen(ctx, "tcp", n.AdminListen)
-	if err != nil {
-		return fmt.Errorf("admin listener: %w", err)
+	return s.listenHTTP(ctx, places[len(n.Listeners)], n)
+}
+
+// listenOn opens a listener for clients: the socket at a place, or one of its own if
+// that is negative.
+func (s *Server) listenOn(ctx context.Context, place int, address string) (net.Listener, error) {
+	if place < 0 {
+		return s.wire.Listen(ctx, address)
+	}
+	l := s.opt.Sockets[place].Listener
+	return l, s.wire.Adopt(l)
+}
+
+func (s *Server) listenHTTP(ctx context.Context, place int, n config.Network) error {
+	var al net.Listener
+	if place >= 0 {
+		al = s.opt.Sockets[place].Listener
+	} else {
+		var err error
+		if al, err = (&net.ListenConfig{}).Listen(ctx, "tcp", n.AdminListen); err != nil {
+			return fmt.Errorf("admin listener: %w", err)
+		}
 	}
 	s.admin = al
 	s.http = admin.NewServer(admin.NewHandler(admin.Options{
@@ -323,6 +359,7 @@ func (s *Server) Stop(ctx context.Context) error {
 // closeAll closes what is open: the logs in an orderly way, then the metadata and
 // the lock.
 func (s *Server) closeAll() error {
+	wire.CloseSockets(s.opt.Sockets)
 	for _, l := range s.listeners {
 		l.Close()
 	}

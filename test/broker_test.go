@@ -58,9 +58,10 @@ type broker struct {
 	t     testing.TB
 	dir   string // of the data
 	args  []string
-	addr  string   // of the Kafka listener; the same after a restart
-	admin string   // of the HTTP listener; the same after a restart
-	under []string // a command that the next start runs the server under
+	addr  string     // of the Kafka listener; the same after a restart
+	admin string     // of the HTTP listener; the same after a restart
+	under []string   // a command that the next start runs the server under
+	files []*os.File // that the process gets, from descriptor 3 on
 
 	cmd    *exec.Cmd
 	log    *journal
@@ -136,7 +137,7 @@ func (b *broker) launch() (ports string, err error) {
 	args := []string{"serve", "--data-dir", b.dir, "--listen", b.addr, "--admin-listen", b.admin, "--ports-file", ports}
 	line := append(append(append(b.under[:len(b.under):len(b.under)], server), args...), b.args...)
 	cmd, exited := exec.Command(line[0], line[1:]...), make(chan struct{})
-	cmd.Stdout, cmd.Stderr, cmd.Env = b.log, b.log, environment()
+	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.ExtraFiles = b.log, b.log, environment(), b.files
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"sordini/segment/vfs"
 	"sordini/server/admin"
+	"sordini/server/wire"
 )
 
 // stopTimeout is how long an orderly stop may wait for requests in progress.
@@ -40,6 +41,10 @@ them winning; "sordini config docs" lists them.
 
 The first signal stops the server in order: requests in progress have 30 seconds,
 then logs are flushed and closed. A second one ends the process at once.
+
+Sockets that systemd, or another supervisor that speaks its protocol (LISTEN_FDS),
+hands over are listened on instead of the addresses of --listen: that of the name
+"admin" for HTTP, those of the names of listeners (PLAINTEXT), and others in order.
 
 Exit codes: 0 stopped in order, 1 failed, 2 wrong command line or configuration,
 130 ended by a second signal.
@@ -87,10 +92,15 @@ func (o *serveOptions) run(c *cobra.Command, p *Process) error {
 	if err != nil {
 		return err
 	}
+	sockets, err := wire.Inherit(p.Environ)
+	if err != nil {
+		return err
+	}
 	signals, stopSignals := p.Signals()
 	defer stopSignals()
 	start := StartOptions{
 		Values: values, DataDir: dir, PortsFile: o.portsFile, Version: thisBuild().Version, Logger: logger, Started: p.Started,
+		Sockets: sockets,
 	}
 	running, err := startOrSignal(p.Start, start, signals)
 	if running == nil {

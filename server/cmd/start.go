@@ -8,6 +8,7 @@ import (
 	"sordini/server"
 	"sordini/server/config"
 	"sordini/server/partition"
+	"sordini/server/wire"
 )
 
 // StartOptions say what server to start.
@@ -17,7 +18,8 @@ type StartOptions struct {
 	PortsFile string // "" for none
 	Version   string
 	Logger    *slog.Logger
-	Started   time.Time // of the process
+	Started   time.Time     // of the process
+	Sockets   []wire.Socket // that the process was started with
 }
 
 // Running is a started server.
@@ -54,6 +56,7 @@ func startServer(ctx context.Context, opt StartOptions) (Running, error) {
 		Version:   opt.Version,
 		Logger:    opt.Logger,
 		Started:   opt.Started,
+		Sockets:   opt.Sockets,
 	})
 	if err != nil {
 		return nil, err

@@ -161,8 +161,14 @@ func (b *broker) committed(group, topic string, partition int32) int64 {
 // returns what may still wait.
 func (b *broker) join(group string, timeout time.Duration) *Pending {
 	b.Helper()
+	return b.rejoin(group, &kmsg.JoinGroupResponse{}, timeout)
+}
+
+// rejoin joins as the member that an earlier join has made.
+func (b *broker) rejoin(group string, as *kmsg.JoinGroupResponse, timeout time.Duration) *Pending {
+	b.Helper()
 	req := kmsg.NewPtrJoinGroupRequest()
-	req.Version, req.Group, req.ProtocolType = 3, group, "test"
+	req.Version, req.Group, req.ProtocolType, req.MemberID = 3, group, "test", as.MemberID
 	req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = int32(timeout.Milliseconds()), int32(timeout.Milliseconds())
 	req.Protocols = append(req.Protocols, kmsg.JoinGroupRequestProtocol{Name: "p", Metadata: []byte{1}})
 	return b.Do(step.Call{ClientID: "client", ClientHost: "/127.0.0.1"}, group, req)

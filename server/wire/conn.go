@@ -71,6 +71,12 @@ func newConn(s *Server, tcp *net.TCPConn, listener string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Until the first answer the death of the process resets the connection instead of
+	// ending it: clients take an end without an answer for a server that wants TLS, and
+	// do not try again.
+	if err := tcp.SetLinger(0); err != nil {
+		return nil, err
+	}
 	c := &Conn{server: s, tcp: tcp, listener: listener, gone: make(chan struct{})}
 	c.caughtUp.L = &c.writing
 	c.local, c.remote = addrPort(tcp.LocalAddr()), addrPort(tcp.RemoteAddr())
@@ -102,6 +108,12 @@ func (c *Conn) serve() {
 		<-c.written
 	}
 	c.flush()
+	c.close()
+}
+
+// close ends the connection, which is not reset even if nothing was answered.
+func (c *Conn) close() {
+	_ = c.tcp.SetLinger(-1) // fails if it is closed
 	c.tcp.Close()
 }
 
@@ -326,7 +338,7 @@ func (c *Conn) discard(err error) {
 	if !quiet(err) {
 		c.report(err)
 	}
-	c.tcp.Close()
+	c.close()
 	c.writing.Lock()
 	c.broken = true
 	c.caughtUp.Signal()

@@ -16,6 +16,11 @@ waits is encoded by the reader itself; the writer is started by the first one th
 is not. Replies that are ready together leave in one write: the reader sends when it
 has no further request at hand, the writer when it has no further reply.
 
+# The life of the process
+
+Listeners may be older than the process, and outlive it: see [Inherit]. A connection on
+which nothing was answered is reset when the process dies, all others end.
+
 # Memory
 
 A connection without traffic holds no buffer. Frames are read into pooled buffers

@@ -55,10 +55,28 @@ func (s *Server) Listen(ctx context.Context, address string) (net.Listener, erro
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	s.add(l)
+	return l, nil
+}
+
+// Adopt takes over a listener that is open already, as Listen opens one.
+func (s *Server) Adopt(l *net.TCPListener) error {
+	s.add(l)
+	set := congestionControl(s.opt.Congestion)
+	if set == nil {
+		return nil
+	}
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return set("tcp", l.Addr().String(), raw)
+}
+
+func (s *Server) add(l net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = append(s.listeners, l)
-	return l, nil
 }
 
 // Serve accepts connections of a listener until Shutdown or Close.
@@ -91,7 +109,7 @@ func (s *Server) accept(tcp *net.TCPConn, name string) {
 	}
 	if err := s.admit(c); err != nil {
 		s.warn("connection refused", "client", c.remote, "err", err)
-		tcp.Close()
+		c.close()
 		return
 	}
 	go func() {
@@ -177,7 +195,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			return nil
 		case <-ctx.Done():
 			s.each(func(c *Conn) {
-				c.tcp.Close()
+				c.close()
 				c.abandon()
 			})
 			<-done

@@ -27,6 +27,7 @@ type Writer struct {
 	buf   []byte
 	marks []mark
 	held  *buffer // the pooled buffer that buf began in; a large answer outgrows it
+	begun bool    // something was sent
 	files int64   // bytes of the ranges in marks
 }
 
@@ -121,6 +122,10 @@ func (w *Writer) flush() error {
 	err := w.conn.tcp.SetWriteDeadline(time.Now().Add(w.conn.server.opt.Limits.Idle))
 	if err == nil {
 		err = w.send()
+	}
+	if !w.begun && err == nil {
+		w.begun = true
+		err = w.conn.tcp.SetLinger(-1) // see newConn
 	}
 	w.reset()
 	return err

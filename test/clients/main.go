@@ -51,7 +51,6 @@ type settings struct {
 	address, server, reference, modules, logs, only string
 	kafka, list, kgo, chaos, join, storm            bool
 	rate, records, groups, members                  int
-	kills                                           int
 	killEvery, duration                             int // seconds
 }
 
@@ -67,10 +66,9 @@ func parse(args []string) (*settings, error) {
 	f.BoolVar(&s.list, "list", false, "print the names of clients")
 	f.IntVar(&s.rate, "rate", 8000, "records a second")
 	f.BoolVar(&s.kgo, "kgo", false, "run franz-go's own tests of groups")
-	f.IntVar(&s.records, "records", 20000, "records of the tests of --kgo")
+	f.IntVar(&s.records, "records", 0, "records of the tests of --kgo (20000, or 500000 with --kill-every)")
 	f.BoolVar(&s.chaos, "chaos", false, "cut the connections of the clients of --kgo every second")
 	f.IntVar(&s.killEvery, "kill-every", 0, "seconds after which the server is killed and started again during --kgo, 0 for never")
-	f.IntVar(&s.kills, "kills", 5, "how often the server is killed at most; a session outlives a server that is killed again before its end")
 	f.BoolVar(&s.join, "join", false, "have many groups join at once")
 	f.IntVar(&s.groups, "groups", 1000, "groups of --join")
 	f.IntVar(&s.members, "members", 0, "members of each group of --join (10), or of the one of --storm (100)")
@@ -80,6 +78,11 @@ func parse(args []string) (*settings, error) {
 		return nil, err
 	}
 	s.reference = os.Getenv("KAFKA_REFERENCE")
+	if s.records == 0 {
+		if s.records = 20_000; s.killEvery > 0 {
+			s.records = 500_000
+		}
+	}
 	switch {
 	case f.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
@@ -148,11 +151,7 @@ func (s *settings) start() (*broker.Broker, error) {
 	case s.kafka:
 		b, err = broker.Kafka(s.reference, dir)
 	case s.killEvery > 0:
-		var front *broker.Front // stays open to the end of the program
-		if b, front, err = broker.Fronted(s.server, dir); err == nil {
-			s.address = front.Address
-		}
-		return b, err
+		b, err = broker.Held(s.server, dir)
 	default:
 		b, err = broker.Sordini(s.server, dir)
 	}

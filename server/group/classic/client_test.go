@@ -242,7 +242,7 @@ func (c *client) misbehave(w *world) {
 		w.settings.MaxSize = 1 + w.rng.IntN(12)
 		w.settings.InitialRebalanceDelay = time.Duration(w.rng.IntN(4)) * time.Second
 	case 11:
-		if w.rng.IntN(50) == 0 {
+		if w.rng.IntN(10) == 0 {
 			w.restart()
 		}
 	}

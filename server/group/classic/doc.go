@@ -20,9 +20,23 @@ has dropped; it has no state of its own.
 
 What Kafka writes: the group when its leader has synced, when it became empty, when
 a static member was replaced without a rebalance, and, empty, when its first member
-asks to join. All else, such as who waits for what, is memory: members of a lost
-group are answered UNKNOWN_MEMBER_ID and join again. Replay therefore stands for a
-group as a whole, and a step applies to the members what its record will say.
+asks to join. And, what Kafka does not write, the group between two generations,
+
+	when members are told that they are in a generation, before its leader has synced
+	when a member goes that the last record names: it left, was removed, replaced or
+	not heard of
+
+so that no answer tells of what a load would take back: a member that has left does
+not come back with a session that begins anew, and one that syncs hears of a
+rebalance, not that nobody knows it. Such a record has members and no leader, and the
+generation that is to come; a load rebalances at once. (Apache Kafka reads it as a
+stable group of that generation. All members are of the one before, so that they are
+told ILLEGAL_GENERATION, and join again.)
+
+All else, such as who waits for what, is memory: who was about to join for the first
+time is answered UNKNOWN_MEMBER_ID after a load, and joins again. Replay therefore
+stands for a group as a whole, and a step applies to the members what its record will
+say.
 
 # Waiting requests
 
@@ -35,8 +49,9 @@ is; Kafka leaves it unanswered too.
 
 # Time
 
-	session    of a member: from its last heartbeat, commit or the end of a wait.
-	           It does not end while the member waits.
+	session    of a member: from its last heartbeat, commit, join, sync or the end of a
+	           wait. It does not end while the member waits. After a load it is what
+	           was left of it, see [step.Silence]
 	first join of a new member: 5 minutes, for one that has not got its id yet
 	           cannot send heartbeats
 	pending    of an id given with MEMBER_ID_REQUIRED: the session timeout asked for

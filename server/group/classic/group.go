@@ -7,7 +7,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"sordini/server/group/record"
 	"sordini/server/group/step"
 )
 
@@ -69,6 +68,8 @@ type Group struct {
 	id       string
 	settings *Settings
 	logged   bool // there is a record of it
+	outdated bool // its last record names who is not a member any more
+	due      bool // as its last record says, it is between two generations: see Loaded
 
 	state state
 	since int64 // when it entered the state, ms since 1970; -1: unknown
@@ -92,6 +93,7 @@ type Group struct {
 	remaining time.Duration // how much longer the initial delay may get
 
 	joinDue, syncDue time.Time // zero: not set
+	watch            step.Watch
 	wake             time.Time // no timer is due before; zero: none is set
 }
 
@@ -109,6 +111,7 @@ func (g *Group) clear() {
 	g.offered, g.pending = make(map[string]int), make(map[string]time.Time)
 	g.joinDue, g.syncDue, g.wake = time.Time{}, time.Time{}, time.Time{}
 	g.initial, g.arrived = false, false
+	g.outdated, g.due, g.watch = false, false, step.Watch{}
 }
 
 func (g *Group) enter(s state, now time.Time) { g.state, g.since = s, now.UnixMilli() }
@@ -171,33 +174,5 @@ func (g *Group) Members() []step.ClassicMember {
 	}
 	return all
 }
-
-// record is the group as it is written.
-func (g *Group) record() *record.Classic {
-	v := &record.ClassicValue{
-		ProtocolType:   g.protocolType,
-		Generation:     g.generation,
-		Protocol:       g.protocol,
-		StateTimestamp: g.since,
-	}
-	if g.leader != "" {
-		leader := g.leader
-		v.Leader = &leader
-	}
-	for _, m := range g.members {
-		r := m.ClassicMember.ClassicMember
-		r.Subscription = m.metadata(g.Protocol())
-		v.Members = append(v.Members, r)
-	}
-	return &record.Classic{Group: g.id, Value: v}
-}
-
-func (g *Group) write(out *step.Output) {
-	g.logged = true
-	out.Write(g.record())
-}
-
-// Tombstone is the record that ends the group.
-func (g *Group) Tombstone() record.Record { return &record.Classic{Group: g.id} }
 
 func milliseconds(n int32) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -402,7 +402,7 @@ func TestAdopt(t *testing.T) {
 	if !ok || name != "range" {
 		t.Fatalf("protocol %q, %v", name, ok)
 	}
-	s.do(func(_ step.Call, out *step.Output) { s.g.Adopt(7, name, members, s.now, out) })
+	s.do(func(_ step.Call, out *step.Output) { s.g.Adopt(7, name, members, false, s.now, out) })
 	was.Generation = 7
 	if got := durableOf(s.g); !reflect.DeepEqual(got, was) {
 		t.Fatalf("adopted %+v\nwant %+v", got, was)

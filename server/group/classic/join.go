@@ -58,7 +58,7 @@ func (g *Group) Join(c step.Call, req *kmsg.JoinGroupRequest, out *step.Output) 
 		return
 	}
 	if !g.logged && req.MemberID == "" {
-		g.write(out)
+		g.write(g.record(), out)
 	}
 	j.offer = offerOf(req)
 	switch {
@@ -72,6 +72,7 @@ func (g *Group) Join(c step.Call, req *kmsg.JoinGroupRequest, out *step.Output) 
 	default:
 		g.joinKnown(j, out)
 	}
+	g.finish(out)
 }
 
 // accepts says whether the group has room. In Preparing those count that have
@@ -169,6 +170,7 @@ func (g *Group) update(m *member, j *join, out *step.Output) {
 	m.Protocols = j.offer
 	g.count(m, +1)
 	m.RebalanceTimeout, m.SessionTimeout = j.rebalanceTimeout(), j.SessionTimeoutMillis
+	g.hear(m, j.Now)
 	g.refuseJoin(m, m.ID, kerr.RebalanceInProgress.Code, out)
 	m.join = j.request()
 	g.waiting++
@@ -181,11 +183,11 @@ func (g *Group) replace(j *join, m *member, id string, out *step.Output) {
 	g.rename(m, id, out)
 	g.update(m, j, out)
 	g.touch(m, j.Now)
-	if g.state != stable || g.choose() != g.Protocol() {
+	if g.state != stable || choose(g.members) != g.Protocol() {
 		g.rebalance(j.Now, out)
 		return
 	}
-	g.write(out)
+	g.write(g.record(), out)
 	r := g.joined(m, j.Version)
 	if j.Version >= skipAssignmentVersion {
 		r.SkipAssignment = g.leader == id
@@ -233,8 +235,20 @@ func (g *Group) refuseJoin(m *member, memberID string, code int16, out *step.Out
 	}
 }
 
-// touch starts a member's session anew.
+// hear notes that a member was heard of.
+func (g *Group) hear(m *member, now time.Time) {
+	if g.watch.Hear(&m.silence, now); !g.watch.Due().IsZero() {
+		g.wakeBy(g.watch.Due())
+	}
+	g.touch(m, now)
+}
+
+// touch starts a member's session anew. One that was not heard of since the load keeps
+// what it has.
 func (g *Group) touch(m *member, now time.Time) {
+	if m.silence.Unheard() {
+		return
+	}
 	m.expires = now.Add(milliseconds(m.SessionTimeout))
 	g.wakeBy(m.expires)
 }

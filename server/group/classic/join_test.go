@@ -312,7 +312,8 @@ func TestJoin_WhoDoesNotRejoin(t *testing.T) {
 // If only static members are left and none joins, the rebalance waits for them.
 func TestJoin_OnlyStaticAndNoneRejoins(t *testing.T) {
 	s := newStory(t)
-	r := &record.ClassicValue{ProtocolType: "consumer", Generation: 1}
+	leader := "a"
+	r := &record.ClassicValue{ProtocolType: "consumer", Generation: 1, Leader: &leader}
 	for _, id := range []string{"a", "b"} {
 		r.Members = append(r.Members, record.ClassicMember{ID: id, InstanceID: &id, SessionTimeout: 10_000, RebalanceTimeout: 0})
 	}

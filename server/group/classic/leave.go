@@ -19,7 +19,7 @@ func (g *Group) Heartbeat(c step.Call, req *kmsg.HeartbeatRequest, out *step.Out
 	r := kmsg.NewPtrHeartbeatResponse()
 	r.Version, r.ErrorCode = req.Version, g.checkHeartbeat(req)
 	if r.ErrorCode == 0 {
-		g.touch(g.byID[req.MemberID], c.Now)
+		g.hear(g.byID[req.MemberID], c.Now)
 		if g.state == preparing {
 			r.ErrorCode = kerr.RebalanceInProgress.Code
 		}
@@ -68,6 +68,7 @@ func (g *Group) Leave(c step.Call, req *kmsg.LeaveGroupRequest, out *step.Output
 		}
 		g.afterLeave(c, left, out)
 	}
+	g.finish(out)
 	out.Answer(c.Token, r)
 }
 

@@ -18,10 +18,12 @@ import (
 type member struct {
 	step.ClassicMember
 	fresh    bool     // its first join has not been answered
+	logged   bool     // the group's last record names it
 	unsynced bool     // it has to sync before syncDue
 	join     *request // that waits; nil: none
 	sync     *request
 	expires  time.Time // end of its session; zero: not while it waits
+	silence  step.Silence
 }
 
 // request is a request that waits.
@@ -34,6 +36,13 @@ func (m *member) static() bool { return m.InstanceID != nil }
 
 func (m *member) offers(protocol string) int {
 	return slices.IndexFunc(m.Protocols, func(p record.ClassicProtocol) bool { return p.Name == protocol })
+}
+
+// note is m as it is written if the group has agreed on a protocol.
+func (g *Group) note(m *member, protocol string) record.ClassicMember {
+	r := m.ClassicMember.ClassicMember
+	r.Subscription, r.Silent = m.metadata(protocol), g.watch.Note(&m.silence)
+	return r
 }
 
 // metadata is what m says for the protocol, empty if it does not offer it.
@@ -93,6 +102,7 @@ func (g *Group) remove(m *member, out *step.Output) {
 	if m.static() && g.byInstance[*m.InstanceID] == m {
 		delete(g.byInstance, *m.InstanceID)
 	}
+	g.outdated = g.outdated || m.logged
 	g.count(m, -1)
 	if g.leader == m.ID {
 		g.leader = ""
@@ -111,7 +121,8 @@ func (g *Group) rename(m *member, id string, out *step.Output) {
 	if g.leader == m.ID {
 		g.leader = id
 	}
-	m.ID, m.fresh = id, false
+	g.outdated = g.outdated || m.logged
+	m.ID, m.fresh, m.logged = id, false, false
 	g.byID[id] = m
 }
 
@@ -152,10 +163,10 @@ func (g *Group) check(id string, instance *string) int16 {
 	return 0
 }
 
-// choose is what the members agree on.
-func (g *Group) choose() string {
-	offers := make([][]record.ClassicProtocol, len(g.members))
-	for i, m := range g.members {
+// choose is what members agree on.
+func choose(members []*member) string {
+	offers := make([][]record.ClassicProtocol, len(members))
+	for i, m := range members {
 		offers[i] = m.Protocols
 	}
 	name, _ := vote(offers)

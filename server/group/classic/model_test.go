@@ -3,6 +3,7 @@ package classic
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,8 +104,10 @@ func TestModel_NoticesFaults(t *testing.T) {
 			}
 		}, "gets"},
 		"a record is lost": {func(out *step.Output) {
-			if len(out.Records) > 0 && out.Records[0].(*record.Classic).Value.Generation > 3 {
-				out.Records = nil
+			for _, r := range out.Records {
+				if v := r.(*record.Classic).Value; v.Leader != nil && v.Generation > 3 {
+					out.Records = nil
+				}
 			}
 		}, "the log says"},
 		"a record lacks a member": {func(out *step.Output) {
@@ -114,6 +117,14 @@ func TestModel_NoticesFaults(t *testing.T) {
 				}
 			}
 		}, "the log says"},
+		"a leave is not written": {func(out *step.Output) {
+			if slices.ContainsFunc(out.Answers, func(a step.Answer) bool { return a.Response.Key() == int16(kmsg.LeaveGroup) }) {
+				out.Records = nil
+			}
+		}, "the log brings back"},
+		"a generation is not written": {func(out *step.Output) {
+			joins(out, func(*kmsg.JoinGroupResponse) { out.Records = nil })
+		}, "before the sync"},
 		"time stands still": {nil, "after all behaved"},
 	} {
 		t.Run(name, func(t *testing.T) {

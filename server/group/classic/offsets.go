@@ -39,7 +39,7 @@ func (g *Group) CheckCommit(c Committer, now time.Time) int16 {
 	case g.state == completing:
 		return kerr.RebalanceInProgress.Code
 	}
-	g.touch(g.byID[c.MemberID], now)
+	g.hear(g.byID[c.MemberID], now)
 	return 0
 }
 

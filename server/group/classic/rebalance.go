@@ -98,10 +98,10 @@ func (g *Group) complete(now time.Time, out *step.Output) {
 	if len(g.members) == 0 {
 		g.agree(nil)
 		g.enter(empty, now)
-		g.write(out)
+		g.write(g.record(), out)
 		return
 	}
-	protocol := g.choose()
+	protocol := choose(g.members)
 	g.agree(&protocol)
 	g.enter(completing, now)
 	for _, m := range g.members {
@@ -113,6 +113,9 @@ func (g *Group) complete(now time.Time, out *step.Output) {
 	}
 	g.syncDue = now.Add(g.rebalanceTimeout())
 	g.wakeBy(g.syncDue)
+	// Who syncs after a load must not hear that nobody knows him or his generation:
+	// clients take that for the loss of their partitions.
+	g.write(g.between(), out)
 }
 
 // elect keeps a leader that has joined, or takes the oldest member that has. It is
@@ -158,7 +161,11 @@ func (g *Group) Tick(now time.Time, out *step.Output) {
 	if due(g.joinDue) {
 		g.endJoin(now, out)
 	}
+	if due(g.watch.Due()) {
+		g.noteSilence(now, out)
+	}
 	g.wake = g.earliest()
+	g.finish(out)
 }
 
 // earliest is when the next timer is due; zero: none is set.
@@ -171,6 +178,7 @@ func (g *Group) earliest() time.Time {
 	}
 	next(g.joinDue)
 	next(g.syncDue)
+	next(g.watch.Due())
 	for _, t := range g.pending {
 		next(t)
 	}

@@ -27,6 +27,7 @@ func (g *Group) Sync(c step.Call, req *kmsg.SyncGroupRequest, out *step.Output) 
 	}
 	m := g.byID[req.MemberID]
 	m.unsynced = false
+	g.hear(m, c.Now)
 	if g.state == stable {
 		out.Answer(r.token, g.synced(m, r.version))
 		return
@@ -69,7 +70,7 @@ func (g *Group) assign(req *kmsg.SyncGroupRequest, now time.Time, out *step.Outp
 		m.Assignment = own(given[m.ID])
 	}
 	g.enter(stable, now)
-	g.write(out)
+	g.write(g.record(), out)
 	for _, m := range g.members {
 		if m.sync != nil {
 			out.Answer(m.sync.token, g.synced(m, m.sync.version))

@@ -33,7 +33,7 @@ func (g *Group) by(id string) *arrival {
 // one had.
 func instead(id string, of *member) *arrival {
 	current := *of.current
-	current.Epoch, current.PreviousEpoch = 0, 0
+	current.Epoch, current.PreviousEpoch, current.Silent = 0, 0, 0
 	return &arrival{id: strings.Clone(id), replaces: of, told: of.told, current: &current}
 }
 

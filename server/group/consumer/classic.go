@@ -136,7 +136,7 @@ func (g *Group) join(j *joining, a *arrival, s *Settings, topics step.Topics, ou
 	g.assign(j.Now, s, topics, out)
 	g.reconcile(j.Now, m, anew, owned, topics, out)
 	m.join, m.revocation = time.Time{}, time.Time{}
-	g.arm(&m.session, j.Now.Add(milliseconds(j.SessionTimeoutMillis)))
+	g.hear(m, j.Now, m.sessionTimeout(s))
 	g.arm(&m.sync, j.Now.Add(milliseconds(m.told.RebalanceTimeout)))
 	return m
 }
@@ -178,7 +178,7 @@ func (g *Group) Sync(c step.Call, req *kmsg.SyncGroupRequest, topics step.Topics
 		return
 	}
 	m.sync = time.Time{}
-	g.arm(&m.session, c.Now.Add(milliseconds(m.told.Classic.SessionTimeout)))
+	g.hear(m, c.Now, milliseconds(m.told.Classic.SessionTimeout))
 	r.ProtocolType, r.Protocol = own(req.ProtocolType), own(req.Protocol)
 	r.MemberAssignment = appendAssignment(versionOf(m.told.Classic.Protocols[0].Metadata), m.current.Assigned, topics)
 	out.Answer(c.Token, r)
@@ -233,7 +233,7 @@ func (g *Group) ClassicHeartbeat(c step.Call, req *kmsg.HeartbeatRequest, s *Set
 	if code == 0 {
 		g.renew(false, topics, out)
 		g.assign(c.Now, s, topics, out)
-		g.arm(&m.session, c.Now.Add(milliseconds(m.told.Classic.SessionTimeout)))
+		g.hear(m, c.Now, m.sessionTimeout(s))
 		if g.mayProceed(m) {
 			g.recall(c.Now, m)
 			r.ErrorCode = kerr.RebalanceInProgress.Code

@@ -34,7 +34,8 @@ session timeout, is taken out of the group.
 
 # What is durable
 
-All but the times. The state of the group is what its records say, and nothing else
+All but the times, and of those for how long members that are not heard of after a load
+have been silent. The state of the group is what its records say, and nothing else
 changes it: a step makes a record, applies it with Replay as loading does, and has it
 written. Records and their order are Kafka's. The hash of the topics in the epoch's
 record is computed otherwise, so a group that moves from one server to the other takes
@@ -64,7 +65,7 @@ is needed.
 # Time
 
 	session     of a member: from its last heartbeat. Of the classic protocol: the
-	            timeout of its own
+	            timeout of its own. After a load what was left of it, see [step.Silence]
 	revocation  from the heartbeat on that was told to give back: its rebalance timeout
 	join, sync  of the classic protocol: from REBALANCE_IN_PROGRESS to the join, and
 	            from there to the sync, the same

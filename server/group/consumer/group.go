@@ -52,6 +52,7 @@ type Group struct {
 	// What is only known here.
 	checked    int64 // version of the topics that hash was last compared with; 0: never
 	resolved   moment
+	watch      step.Watch
 	wake       time.Time  // no timer is due before; zero: none is set
 	conversion *Downgrade // the last step leaves the group to the classic protocol
 }

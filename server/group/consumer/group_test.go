@@ -593,3 +593,49 @@ func TestLarge(t *testing.T) {
 	w.g.Tick(w.now.Add(44*time.Second), &w.s, w.topics, &out)
 	t.Logf("a tick: %v", time.Since(begin))
 }
+
+// A server that is killed again and again, sooner than a session ends: who is not heard
+// of is out nevertheless, a static member that has left for a while too.
+func TestSilence_ManyLoads(t *testing.T) {
+	w := newWorld(t)
+	w.beat(join("m1", "a"))
+	w.beat(join("m2", "a"))
+	w.beat(static("m3", "i", "a"))
+	i := "i"
+	w.beat(with(delta("m3", staticLeaveEpoch), func(r *beat) { r.InstanceID = &i }))
+	epoch := w.g.members["m1"].current.Epoch
+	loads := 0
+	for ; len(w.g.members) > 1 && loads < 50; loads++ {
+		w.reload()
+		w.tick(2 * time.Second)
+		epoch = w.beat(delta("m1", epoch)).MemberEpoch
+		w.tick(3 * time.Second)
+	}
+	if w.g.members["m1"] == nil || len(w.g.members) > 1 {
+		t.Fatalf("members after %d loads: %v", loads, w.g.members)
+	}
+	if loads < 9 || loads > 14 {
+		t.Errorf("a session of 45 s ended after %d lives of 5 s", loads)
+	}
+}
+
+// One that is heard of late keeps its place, and the log is told that it is there.
+func TestSilence_Late(t *testing.T) {
+	w := newWorld(t)
+	w.s.SessionTimeout = 6 * time.Second
+	w.expect(w.beat(join("m1", "a")), 2, "a:0,1,2,3")
+	for range 20 {
+		w.reload()
+		w.tick(4 * time.Second)
+		w.wrote("Current m1")
+		if w.g.members["m1"].current.Silent == 0 {
+			t.Fatal("the log knows nothing of the silence")
+		}
+		w.expect(w.beat(delta("m1", 2)), 2, "-")
+		w.tick(time.Second)
+		w.wrote("Current m1")
+		if w.g.members["m1"].current.Silent != 0 {
+			t.Fatal("the log does not know that it is there")
+		}
+	}
+}

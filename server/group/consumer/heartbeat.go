@@ -139,7 +139,7 @@ func (g *Group) heartbeat(c step.Call, req *kmsg.ConsumerGroupHeartbeatRequest, 
 	g.assign(c.Now, s, topics, out)
 	g.reconcile(c.Now, m, changed.subscription, owned, topics, out)
 	m.join, m.sync = time.Time{}, time.Time{}
-	g.arm(&m.session, c.Now.Add(s.SessionTimeout))
+	g.hear(m, c.Now, s.SessionTimeout)
 
 	id := m.id
 	r.MemberID, r.MemberEpoch = &id, m.current.Epoch

@@ -18,6 +18,8 @@ type member struct {
 	// When it is fenced, zero for never: without a heartbeat, without having given
 	// partitions back, and, of the classic protocol, without a join or a sync.
 	session, revocation, join, sync time.Time
+
+	silence step.Silence
 }
 
 // A member of which there is no record yet.

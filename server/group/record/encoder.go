@@ -85,14 +85,14 @@ func (e *encoder) noTags() {
 	}
 }
 
-// tag ends a structure with its only tagged field, number 0: what content writes.
-func (e *encoder) tag(content func(*encoder)) {
+// tag ends a structure with its only tagged field: what content writes.
+func (e *encoder) tag(number uint32, content func(*encoder)) {
 	c := encoder{flexible: true}
 	content(&c)
 	if e.err == nil {
 		e.err = c.err
 	}
-	e.b = append(e.b, 1, 0)
+	e.b = kbin.AppendUvarint(append(e.b, 1), number)
 	e.b = kbin.AppendUvarint(e.b, uint32(len(c.b)))
 	e.b = append(e.b, c.b...)
 }
@@ -103,5 +103,5 @@ func (e *encoder) tagInt64(v int64) {
 		e.noTags()
 		return
 	}
-	e.tag(func(c *encoder) { c.int64(v) })
+	e.tag(0, func(c *encoder) { c.int64(v) })
 }

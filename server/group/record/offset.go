@@ -43,7 +43,7 @@ func (v *OffsetValue) encode(e *encoder) {
 			e.noTags()
 			return
 		}
-		e.tag(func(c *encoder) { c.id(v.TopicID) })
+		e.tag(0, func(c *encoder) { c.id(v.TopicID) })
 	}
 }
 

@@ -58,6 +58,7 @@ type ClassicMember struct {
 	SessionTimeout   int32 // ms
 	Subscription     []byte
 	Assignment       []byte
+	Silent           int32 // ms for which it was not heard of
 }
 
 // Epoch is the epoch of a consumer group (KIP-848). Its first record makes the
@@ -154,6 +155,7 @@ type CurrentValue struct {
 	State         MemberState
 	Assigned      []TopicPartitions
 	Revoking      []TopicPartitions
+	Silent        int32 // ms for which the member was not heard of
 }
 
 // MemberState is how far a member of a consumer group has come with its

@@ -10,18 +10,30 @@ package record
 //	3  members: instance id nullable string after the id (KIP-345)
 //	4  flexible
 //
-// Kafka 4.3 writes version 3.
+// Kafka 4.3 writes version 3, and reads version 4, which is written here if a member has
+// a tagged field of our own.
 const (
 	classicWritten  = 3
 	classicLatest   = 4
 	classicFlexible = 4
 )
 
+// silentTag is the number of a tagged field of our own, of members of both protocols: the
+// milliseconds, int32, for which a member was not heard of, left out if 0. Kafka skips
+// what it does not know, and gives out numbers from 0 on.
+const silentTag = 10_000
+
 func (v *ClassicValue) encode(e *encoder) {
 	if v == nil {
 		return
 	}
-	e.begin(classicWritten, classicFlexible)
+	version := int16(classicWritten)
+	for i := range v.Members {
+		if v.Members[i].Silent != 0 {
+			version = classicLatest
+		}
+	}
+	e.begin(version, classicFlexible)
 	e.text(v.ProtocolType)
 	e.int32(v.Generation)
 	e.nullableText(v.Protocol)
@@ -38,7 +50,28 @@ func (v *ClassicValue) encode(e *encoder) {
 		e.int32(m.SessionTimeout)
 		e.bytes(m.Subscription)
 		e.bytes(m.Assignment)
+		e.silent(m.Silent)
 	}
+	e.noTags()
+}
+
+// silent ends a structure that may have the tagged field silentTag only.
+func (e *encoder) silent(ms int32) {
+	if ms == 0 {
+		e.noTags()
+		return
+	}
+	e.tag(silentTag, func(c *encoder) { c.int32(ms) })
+}
+
+// silent reads tagged fields of which silentTag is known.
+func (d *decoder) silent(ms *int32) {
+	d.tags(func(tag uint32, content *decoder) bool {
+		if tag == silentTag {
+			*ms = content.int32("silence")
+		}
+		return tag == silentTag
+	})
 }
 
 func (d *decoder) classic() *ClassicValue {
@@ -74,7 +107,7 @@ func (d *decoder) classicMember() ClassicMember {
 	m.SessionTimeout = d.int32("session timeout")
 	m.Subscription = d.bytes("subscription")
 	m.Assignment = d.bytes("assignment")
-	d.tags(noTags)
+	d.silent(&m.Silent)
 	return m
 }
 
@@ -144,7 +177,7 @@ func (v *MemberValue) encode(e *encoder) {
 	e.nullableText(v.Regex)
 	e.int32(v.RebalanceTimeout)
 	e.nullableText(v.Assignor)
-	e.tag(v.Classic.encode)
+	e.tag(0, v.Classic.encode)
 }
 
 func (v *ClassicProtocols) encode(e *encoder) {
@@ -259,7 +292,7 @@ func (v *CurrentValue) encode(e *encoder) {
 	e.int8(int8(v.State))
 	e.withEpochs(v.Assigned)
 	e.withEpochs(v.Revoking)
-	e.noTags()
+	e.silent(v.Silent)
 }
 
 func (e *encoder) withEpochs(list []TopicPartitions) {
@@ -270,7 +303,7 @@ func (e *encoder) withEpochs(list []TopicPartitions) {
 		if t.Epochs == nil {
 			e.noTags()
 		} else {
-			e.tag(func(c *encoder) { c.int32s(t.Epochs) })
+			e.tag(0, func(c *encoder) { c.int32s(t.Epochs) })
 		}
 	}
 }
@@ -284,7 +317,7 @@ func (d *decoder) current() *CurrentValue {
 	}
 	v.Assigned = d.topicPartitions("assigned")
 	v.Revoking = d.topicPartitions("revoking")
-	d.tags(noTags)
+	d.silent(&v.Silent)
 	return v
 }
 

@@ -115,9 +115,6 @@ func (s *Shard) afterConsumers(e *entry, now time.Time, out *step.Output) {
 	out.Write(e.tombstones()...)
 	s.remove(e)
 	e = s.newClassic(e.id, now)
-	e.classic.Adopt(d.Generation, d.Protocol, d.Members, now, out)
-	if d.Rebalance {
-		e.classic.Rebalance(now, out)
-	}
+	e.classic.Adopt(d.Generation, d.Protocol, d.Members, d.Rebalance, now, out)
 	s.settle(e)
 }

@@ -133,7 +133,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("listed as %+v", g)
 	}
 	back := w.replayed()
-	if g := back.listed("g"); g.GroupType != "classic" || back.committed("g", "t") != 5 {
+	if g := back.listed("g"); g.GroupType != "classic" || g.GroupState != "PreparingRebalance" || back.committed("g", "t") != 5 {
 		t.Errorf("replayed as %+v, offset %d", g, back.committed("g", "t"))
 	}
 }
@@ -253,5 +253,42 @@ func TestReplay_OfDroppedTombstones(t *testing.T) {
 	s.Replay(&record.Classic{Group: "never"})
 	if s.Len() != 1 {
 		t.Errorf("%d groups", s.Len())
+	}
+}
+
+// TestSilence: a server that is loaded again and again, sooner than a session ends, lets
+// those go that are not heard of, in both protocols; nobody else.
+func TestSilence(t *testing.T) {
+	w := newWorld(t, "group.consumer.session.timeout.ms=45000")
+	w.topics.create("t", 2)
+	j := w.join("classic", "t")
+	w.sync("classic", j, "t", 0, 1)
+	gone := w.join("gone", "t")
+	w.sync("gone", gone, "t", 0, 1)
+	epoch := w.beat("consumer", "stays", 0, "t").MemberEpoch
+	w.beat("consumer", "goes", 0, "t")
+	for range 14 {
+		log := w.log
+		w = w.replayed()
+		w.log = append(log, w.log...)
+		w.pass(time.Second)
+		heartbeat := kmsg.NewPtrHeartbeatRequest()
+		heartbeat.Group, heartbeat.MemberID, heartbeat.Generation = "classic", j.MemberID, j.Generation
+		if code := ask[*kmsg.HeartbeatResponse](w, heartbeat).ErrorCode; code != 0 {
+			t.Fatalf("one that is there: %v", kerr.ErrorForCode(code))
+		}
+		r := w.beat("consumer", "stays", epoch, "t")
+		if r.ErrorCode != 0 {
+			t.Fatalf("one that is there: %v", kerr.ErrorForCode(r.ErrorCode))
+		}
+		epoch = r.MemberEpoch
+		w.pass(4 * time.Second)
+	}
+	if g := w.listed("gone"); g.GroupState != "Empty" {
+		t.Errorf("a group whose only member is gone: %+v", g)
+	}
+	d := ask[*kmsg.ConsumerGroupDescribeResponse](w, &kmsg.ConsumerGroupDescribeRequest{Version: 1, Groups: []string{"consumer"}}).Groups[0]
+	if len(d.Members) != 1 || d.Members[0].MemberID != "stays" {
+		t.Errorf("members: %+v", d.Members)
 	}
 }

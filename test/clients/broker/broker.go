@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -33,8 +36,11 @@ type Broker struct {
 	args    []string
 	env     []string
 	log     string // file that takes its output
-	cmd     *exec.Cmd
-	done    chan error
+	// socket is what the server listens on, nil if it opens one itself. It outlives the
+	// server, so that nobody is refused while there is none.
+	socket *os.File
+	cmd    *exec.Cmd
+	done   chan error
 }
 
 // Sordini starts a binary of sordini on a free port, with all it writes below dir.
@@ -43,20 +49,35 @@ func Sordini(binary, dir string) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sordini(binary, dir, address)
+	return start(sordini(binary, dir, address), dir)
 }
 
-// sordini starts a binary with more settings, each key=value. It takes settings from
-// the environment too, and those of the caller are not meant for it.
-func sordini(binary, dir, address string, more ...string) (*Broker, error) {
+// Held starts a binary of sordini on a socket that stays open between its deaths:
+// connections wait for the next start, as under systemd.
+func Held(binary, dir string) (*Broker, error) {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close() // the file below is the same socket
+	b := sordini(binary, dir, l.Addr().String())
+	if b.socket, err = l.File(); err != nil {
+		return nil, err
+	}
+	return start(b, dir)
+}
+
+// sordini is a binary to be started. It takes settings from the environment too, and
+// those of the caller are not meant for it.
+func sordini(binary, dir, address string) *Broker {
 	args := []string{"serve", "--listen", address, "--admin-listen", "", "--data-dir", filepath.Join(dir, "data")}
-	for _, s := range append(more, settings...) {
+	for _, s := range settings {
 		args = append(args, "--set", s)
 	}
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "KAFKA_") || strings.HasPrefix(v, "SORDINI_")
 	})
-	return start(&Broker{Address: address, program: binary, args: args, env: env}, dir)
+	return &Broker{Address: address, program: binary, args: args, env: env}
 }
 
 // Kafka starts Kafka by a script, as "SCRIPT serve DIR PORT key=value ...".
@@ -84,15 +105,14 @@ func start(b *Broker, dir string) (*Broker, error) {
 	return b, b.Start()
 }
 
-// Start starts the server, which must not run, and returns when it listens.
+// Start starts the server, which must not run, and returns when it answers.
 func (b *Broker) Start() error {
 	out, err := os.OpenFile(b.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	b.cmd = exec.Command(b.program, b.args...)
-	b.cmd.Env = b.env
+	b.cmd = b.command()
 	b.cmd.Stdout, b.cmd.Stderr = out, out
 	if err := b.cmd.Start(); err != nil {
 		return err
@@ -100,9 +120,8 @@ func (b *Broker) Start() error {
 	b.done = make(chan error, 1)
 	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(b.cmd, b.done)
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.DialTimeout("tcp", b.Address, time.Second)
-		if err == nil {
-			return conn.Close()
+		if answers(b.Address) {
+			return nil
 		}
 		select {
 		case err := <-b.done:
@@ -111,9 +130,39 @@ func (b *Broker) Start() error {
 		}
 		if time.Since(began) > startTimeout {
 			b.Kill()
-			return fmt.Errorf("the server does not listen on %s after %v; see %s", b.Address, startTimeout, b.log)
+			return fmt.Errorf("the server does not answer on %s after %v; see %s", b.Address, startTimeout, b.log)
 		}
 	}
+}
+
+// command is the server's command. A socket is handed over as systemd does it: the
+// process has to be told its own number, which a shell knows that becomes it.
+func (b *Broker) command() *exec.Cmd {
+	cmd := exec.Command(b.program, b.args...)
+	if b.socket != nil {
+		cmd = exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh", b.program}, b.args...)...)
+		cmd.ExtraFiles = []*os.File{b.socket}
+	}
+	cmd.Env = b.env
+	return cmd
+}
+
+// answers says whether a server answers at the address within a second. That it
+// accepts connections tells nothing if its socket is held for it.
+func answers(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return false
+	}
+	if _, err := conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, &kmsg.ApiVersionsRequest{}, 0)); err != nil {
+		return false
+	}
+	_, err = io.ReadFull(conn, make([]byte, 4))
+	return err == nil
 }
 
 // Kill ends the process at once.

@@ -95,9 +95,7 @@ func TestHostile_Crowds(t *testing.T) {
 		create.Topics = append(create.Topics, topic)
 	}
 	ask[*kmsg.CreateTopicsResponse](dial(t, b.addr), 5, create)
-	find := kmsg.NewPtrFindCoordinatorRequest()
-	find.CoordinatorKeys = []string{"g"}
-	ask[*kmsg.FindCoordinatorResponse](dial(t, b.addr), 4, find) // makes the coordinator's topic, which stays
+	makeCoordinatorTopic(t, b)
 	ranges := apiRanges(dial(t, b.addr))
 	before := measure(t, b)
 

@@ -60,6 +60,7 @@ func TestHostile_Frames(t *testing.T) {
 	ranges := apiRanges(dial(t, b.addr))
 	bombs := swollen()
 	good := startCitizen(t, b, "good")
+	makeCoordinatorTopic(t, b)
 	warmUp(t, b, ranges)
 	before := measure(t, b)
 

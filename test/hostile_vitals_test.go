@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // vitals are what a server holds.
@@ -107,6 +109,15 @@ const (
 	strayGoroutines  = 10
 	strayDescriptors = 16
 )
+
+// makeCoordinatorTopic makes the topic of the groups, which stays, before anything is
+// measured.
+func makeCoordinatorTopic(t testing.TB, b *broker) {
+	t.Helper()
+	find := kmsg.NewPtrFindCoordinatorRequest()
+	find.CoordinatorKeys = []string{"g"}
+	ask[*kmsg.FindCoordinatorResponse](dial(t, b.addr), 4, find)
+}
 
 // requireBack waits until the server holds no more than before, apart from some
 // memory. The race detector's memory says nothing, so it is not looked at.

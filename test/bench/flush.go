@@ -31,6 +31,7 @@ func (c cell) String() string {
 // The floor is a group commit to one file without a network, whatever the number of
 // partitions. floor+net takes the records from as many connections; floor+net+files
 // also has a file for each partition, with a group commit of its own.
+// sordini-segment is the server without its journal, so that it syncs each partition.
 func (b *bench) flush() error {
 	cells := []cell{
 		{1, 1}, {8, 1}, {64, 1}, {512, 1},

@@ -64,6 +64,17 @@ func (s *section) end(i int) int64 {
 	return s.End
 }
 
+// rewritten is the end of the last segment that a compaction up to end writes anew; end
+// may lie inside of it.
+func (s *section) rewritten(end int64) int64 {
+	for i, g := range s.segments {
+		if g.Base() < end {
+			end = max(end, s.end(i))
+		}
+	}
+	return end
+}
+
 // section chooses what can be compacted: closed and synced segments, all of whose
 // records lie below stable and are older than min.compaction.lag.ms.
 func (l *Log) section(stable int64) (s section, err error) {
@@ -271,7 +282,7 @@ func (c *cleaning) run(o CleanOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := l.allowGaps(end); err != nil {
+	if err := l.allowGaps(s.rewritten(end)); err != nil {
 		return err
 	}
 	if err := c.copy(end); err != nil {

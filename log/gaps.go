@@ -18,7 +18,8 @@ import (
 //	below 4711 ragged 0
 //	crc32c 0a1b2c3d
 //
-// Compaction has left gaps between batches below the first offset only, and gaps
+// Compaction has left gaps between batches, and has moved batches in their files, below
+// the first offset only, which is the end of a segment, and gaps
 // between segments below the second, which is that of a log that Kafka compacted:
 // sordini leaves none. The checksum covers the lines above it. A log that was never
 // compacted has no such file; a damaged one allows gaps everywhere.

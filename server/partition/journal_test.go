@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"sordini/log"
 	"sordini/log/compact"
+	"sordini/protocol/batch"
 	"sordini/segment"
 	"sordini/segment/vfs"
 )
@@ -200,6 +202,72 @@ func TestJournal_DoesNotUndoCompaction(t *testing.T) {
 		t.Errorf("%d records, want %d", got, want)
 	}
 	b.close(t)
+}
+
+// TestJournal_DoesNotUndoPartOfACompaction: one that ends inside a segment, because there
+// is no memory for more keys, has written the rest of the segment anew as well.
+func TestJournal_DoesNotUndoPartOfACompaction(t *testing.T) {
+	disk := newDisk(t)
+	b := mustOpen(t, disk)
+	p := b.create(t, "t", 1, map[string]string{"cleanup.policy": "compact"})[0]
+	p.log.Configure(smallSegments)
+	const batches = 200
+	for i := range batches {
+		if err := write(p, keyedBatch(fmt.Sprint(max(i, 1)), i)); err != nil { // the first one goes
+			t.Fatal(err)
+		}
+	}
+	inside := false
+	for load := 0.01; load < 0.9 && !inside; load += 0.01 {
+		r, err := p.log.Clean(t.Context(), log.CleanOptions{Stable: p.log.State().End.Offset, Map: compact.NewMap(0, load)})
+		if errors.Is(err, compact.ErrMapTooSmall) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = disk.Stat(filepath.Join(p.log.Dir(), segment.FileName(r.To, segment.LogSuffix)))
+		inside = err != nil
+	}
+	if !inside {
+		t.Fatal("every compaction ended with a segment")
+	}
+	want := onDisk(t, p)
+	b = restarted(t, disk, b)
+	if got := onDisk(t, b.Topic("t")[0]); !slices.Equal(got, want) {
+		t.Errorf("batches at %v, want %v", got, want)
+	}
+	b.close(t)
+}
+
+// onDisk is the base offsets of the batches in the first segment's file, all of it.
+func onDisk(t *testing.T, p *Partition) (offsets []int64) {
+	t.Helper()
+	f, err := p.flusher.journal.set.opt.FS.Open(filepath.Join(p.log.Dir(), segment.FileName(0, segment.LogSuffix)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, err := f.Size()
+	b := make([]byte, size)
+	if err == nil {
+		_, err = f.ReadAt(b, 0)
+	}
+	for err == nil && len(b) > 0 {
+		var first []byte
+		var h batch.Header
+		if first, b, err = batch.Split(b); err == nil {
+			h, err = batch.ParseHeader(first)
+		}
+		if err == nil {
+			err = batch.CheckCRC(first, h)
+		}
+		offsets = append(offsets, h.BaseOffset)
+	}
+	if err != nil {
+		t.Fatalf("behind %v: %v", offsets, err)
+	}
+	return offsets
 }
 
 // TestJournal_OfADeletedTopic: the one of the same name is another one.

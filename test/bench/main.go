@@ -137,6 +137,7 @@ func scenarios() []scenario {
 		{"latency", (*bench).latency},
 		{"open-loop", (*bench).openLoop},
 		{"flush", (*bench).flush},
+		{"policies", (*bench).policies},
 		{"memory", (*bench).memory},
 		{"connections", (*bench).connections},
 		{"start", (*bench).start},

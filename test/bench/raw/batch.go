@@ -17,7 +17,19 @@ const (
 
 // Batch makes a batch of exactly size bytes, at least 141, of records of about
 // 1 KiB (one record if it is smaller), timestamps of now, and random values.
-func Batch(size int) []byte {
+func Batch(size int) []byte { return build(size, []byte{0}) }
+
+// Marked is Batch with a header in each of its records.
+func Marked(size int, key, value string) []byte {
+	headers := binary.AppendVarint(nil, 1)
+	for _, text := range []string{key, value} {
+		headers = append(binary.AppendVarint(headers, int64(len(text))), text...)
+	}
+	return build(size, headers)
+}
+
+// build makes a batch whose records end with headers, as encoded.
+func build(size int, headers []byte) []byte {
 	if size < batchHead+minRecord {
 		panic("raw: batch too small") // sizes are constants of the benchmark
 	}
@@ -26,7 +38,7 @@ func Batch(size int) []byte {
 	b := make([]byte, batchHead, size)
 	for i := range n {
 		end := batchHead + (size-batchHead)*(i+1)/n
-		b = appendRecord(b, i, end-len(b), random)
+		b = appendRecord(b, i, end-len(b), random, headers)
 	}
 	now := uint64(time.Now().UnixMilli())
 	binary.BigEndian.PutUint32(b[8:], uint32(size-12))
@@ -47,15 +59,15 @@ func Records(size int) int { return max(1, (size-batchHead)/perRecord) }
 
 // appendRecord adds record i, of exactly size bytes: between minRecord and 8 KiB,
 // where both of its lengths take two bytes.
-func appendRecord(b []byte, i, size int, random *rand.Rand) []byte {
+func appendRecord(b []byte, i, size int, random *rand.Rand, headers []byte) []byte {
 	end := len(b) + size
 	b = binary.AppendVarint(b, int64(size-2))
 	b = append(b, 0, 0) // attributes, timestamp delta
 	b = binary.AppendVarint(b, int64(i))
 	b = append(b, 1) // no key: length -1
-	b = binary.AppendVarint(b, int64(end-len(b)-3))
-	for len(b) < end-1 {
+	b = binary.AppendVarint(b, int64(end-len(b)-2-len(headers)))
+	for len(b) < end-len(headers) {
 		b = append(b, byte(random.Uint32()))
 	}
-	return append(b, 0) // no headers
+	return append(b, headers...)
 }

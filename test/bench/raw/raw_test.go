@@ -42,6 +42,19 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// TestMarked: the header is where kmsg looks for it.
+func TestMarked(t *testing.T) {
+	b := Marked(1<<10, "type", "PAYMENT")
+	var batch kmsg.RecordBatch
+	if err := batch.ReadFrom(b); err != nil || len(b) != 1<<10 {
+		t.Fatalf("%d bytes: %v", len(b), err)
+	}
+	var r kmsg.Record
+	if err := r.ReadFrom(batch.Records); err != nil || len(r.Headers) != 1 || r.Headers[0].Key != "type" || string(r.Headers[0].Value) != "PAYMENT" {
+		t.Errorf("%v: %+v", err, r.Headers)
+	}
+}
+
 // TestAccepted: errors are found where kmsg puts them.
 func TestAccepted(t *testing.T) {
 	for _, code := range []int16{0, 3} {

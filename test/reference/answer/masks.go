@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -169,7 +170,21 @@ func (m *Masks) batch(b []byte) string {
 	return fmt.Sprintf("{base:%d,last:%d,epoch:%d,attributes:%d,first:%s,max:%s,producer:%s/%d/%d,count:%d,%s:%x}",
 		k.FirstOffset, k.LastOffsetDelta, k.PartitionLeaderEpoch, k.Attributes, m.number("", "", k.FirstTimestamp),
 		m.number("", "", k.MaxTimestamp), m.number("", "ProducerID", k.ProducerID), k.ProducerEpoch, k.FirstSequence,
-		k.NumRecords, whole, sum(k.Records))
+		k.NumRecords, whole, sum(plain(k)))
+}
+
+// plain are the records of a batch, decompressed: how well a codec compresses is
+// no part of the protocol.
+func plain(k kmsg.RecordBatch) []byte {
+	const codecBits = 7
+	if k.Attributes&codecBits == 0 {
+		return k.Records
+	}
+	records, err := kgo.DefaultDecompressor().Decompress(k.Records, kgo.CompressionCodecType(k.Attributes&codecBits))
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return records
 }
 
 // unordered are arrays whose order Kafka takes from a hash table, or whose order

@@ -22,6 +22,7 @@ type batch struct {
 	attributes int16
 	first      int64 // time of the first record, longAgo if 0
 	step       int64 // from one record's time to the next
+	squeeze    func(records []byte) (compressed []byte, codec int16)
 }
 
 // values is a batch of n records without keys, a millisecond apart.
@@ -62,6 +63,11 @@ func (b batch) head() kmsg.RecordBatch {
 		r.TimestampDelta64, r.OffsetDelta = int64(i)*b.step, int32(i)
 		r.Length = int32(len(r.AppendTo(nil)) - 1) // a length of 0 takes one byte
 		records = r.AppendTo(records)
+	}
+	if b.squeeze != nil {
+		var codec int16
+		records, codec = b.squeeze(records)
+		b.attributes |= codec
 	}
 	last := int64(len(b.records) - 1)
 	return kmsg.RecordBatch{

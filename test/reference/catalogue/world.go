@@ -23,7 +23,7 @@ func CommonSettings() []string {
 // Worlds are all of them.
 func Worlds() []World {
 	return []World{
-		{Name: "plain", Settings: []string{"log.retention.ms=-1"}, Cases: all(versions(), mutations())},
+		{Name: "plain", Settings: []string{"log.retention.ms=-1", "auto.create.topics.enable=false"}, Cases: all(versions(), mutations(), produce(), fetch(), offsets())},
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long an answer or a condition may take.
-const patience = time.Minute
+const patience = 20*time.Second
 
 // errClosed: the broker has closed the connection instead of answering.
 var errClosed = errors.New("connection closed")

@@ -190,6 +190,10 @@ func plain(k kmsg.RecordBatch) []byte {
 // unordered are arrays whose order Kafka takes from a hash table, or whose order
 // is that of the clock.
 var unordered = map[string]bool{
+	"ListOffsets.Topics": true,
+	"ListOffsets.Partitions": true,
+	"DeleteRecords.Topics": true,
+	"DeleteRecords.Partitions": true,
 	"Metadata.Topics":                   true,
 	"Metadata.Partitions":               true,
 	"ListGroups.Groups":                 true,

@@ -97,7 +97,10 @@ func fetchTargets(p *play.Play) {
 		req.Topics = nil
 		p.Ask("nothing", v, req)
 		req = fetchFrom(t, 0, 0)
-		req.ReplicaID, req.ReplicaState.ID = 5, 5
+		req.ReplicaID = 5
+		if v >= 15 {
+			req.ReplicaState.ID = 5
+		}
 		p.Ask("as a replica", v, req)
 		req = fetchFrom(t, 0, 0)
 		req.Rack = "rack"

@@ -124,6 +124,10 @@ func offsetsRecreated(p *play.Play) {
 	p.Ask("committed by the new id", 10, fetchOffsets(group, again, 0))
 	p.Ask("delete again", 6, deleteTopic(t.Name))
 	p.Gone(t.Name)
+	p.Until("the commits have gone too", func() bool {
+		resp := p.Quiet(7, fetchOffsets(group, again, 0)).(*kmsg.OffsetFetchResponse)
+		return len(resp.Topics) == 1 && resp.Topics[0].Partitions[0].Offset < 0
+	})
 	p.Ask("commits of a deleted topic", 7, fetchOffsets(group, again, 0))
 }
 

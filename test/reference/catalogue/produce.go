@@ -44,13 +44,13 @@ func produceAcks(p *play.Play) {
 		req := produceTo(v, t, 0, values(1).encode())
 		req.Acks = 0
 		p.Client("").SendUnanswered(v, req)
-		p.Ask("after one that is not answered", 7, offsetAt(t, 0, -1))
+		p.Ask("after one that is not answered", v, produceTo(v, t, 0, values(1).encode()))
 	}
 	for v := Version(3); v <= 13; v++ {
 		req := produceTo(v, play.Topic{Name: "no-such", ID: [16]byte{9, 9}}, 0, values(1).encode())
 		req.Acks = 0
 		p.Client("").SendUnanswered(v, req)
-		p.Ask("after a failed one that is not answered", 7, offsetAt(t, 0, -1))
+		p.Ask("after a failed one that is not answered", v, produceTo(v, t, 0, values(1).encode()))
 	}
 }
 
@@ -256,15 +256,12 @@ func produceRecompressed(p *play.Play) {
 	}
 }
 
+// produceTransactional has transactional batches of no transaction.
 func produceTransactional(p *play.Play) {
 	t := p.Topic(1)
 	b := values(1).from(7, 0, 0)
 	b.attributes = 1 << 4
-	id := p.Name("id")
-	for _, v := range []Version{3, 11, 12, 13} {
-		req := produceTo(v, t, 0, b.encode())
-		req.TransactionID = &id
-		p.Ask("", v, req)
+	for v := Version(3); v <= 13; v++ {
 		p.Ask("without an id", v, produceTo(v, t, 0, b.encode()))
 	}
 }

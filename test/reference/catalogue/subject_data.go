@@ -9,11 +9,14 @@ import (
 // dataSubjects are the APIs of records and offsets.
 func dataSubjects() []subject {
 	return []subject{
-		{api: "Produce", min: 3, max: 13, prepare: produceSubject, skip: []string{"Acks zero", "Topics.Partitions.Records null"}},
-		{api: "Fetch", min: 4, max: 18, prepare: fetchSubject, skip: []string{"MinBytes"}},
+		{api: "Produce", min: 3, max: 13, prepare: produceSubject, skip: []string{
+			"Acks zero", "Topics.Partitions.Records null", "Topics doubled", "Topics.Partitions doubled",
+			"TimeoutMillis zero", "TimeoutMillis one", "TimeoutMillis minus-one", "TimeoutMillis minus-two", "TimeoutMillis lowest",
+		}},
+		{api: "Fetch", min: 4, max: 18, prepare: fetchSubject, skip: []string{"MinBytes", "SessionID highest", "SessionID lowest"}},
 		{api: "ListOffsets", min: 1, max: 10, prepare: listOffsetsSubject},
 		{api: "DeleteRecords", min: 0, max: 2, prepare: deleteRecordsSubject, skip: []string{"TimeoutMillis"}},
-		{api: "InitProducerID", min: 0, max: 5, prepare: initProducerSubject},
+		{api: "InitProducerID", min: 0, max: 5, prepare: initProducerSubject, skip: []string{"TransactionalID unknown", "TransactionalID long"}},
 		{api: "OffsetForLeaderEpoch", min: 2, max: 4, prepare: leaderEpochSubject},
 	}
 }

@@ -23,7 +23,15 @@ func CommonSettings() []string {
 // Worlds are all of them.
 func Worlds() []World {
 	return []World{
-		{Name: "plain", Settings: []string{"log.retention.ms=-1", "auto.create.topics.enable=false"}, Cases: all(versions(), mutations(), produce(), fetch(), offsets())},
+		{Name: "fresh", Settings: []string{"auto.create.topics.enable=false"}, Cases: fresh()},
+		{Name: "auto", Settings: []string{"num.partitions=2"}, Cases: auto()},
+		{Name: "strict", Settings: []string{
+			"delete.topic.enable=false", "group.min.session.timeout.ms=10000", "group.max.session.timeout.ms=1800000", "group.max.size=1",
+			"group.consumer.max.size=1", "offset.metadata.max.bytes=8",
+		}, Cases: strict()},
+		{Name: "plain", Settings: []string{"log.retention.ms=-1", "auto.create.topics.enable=false"}, Cases: all(
+			versions(), mutations(), produce(), fetch(), offsets(), topics(), configs(), groups(), consumers(), connections(),
+		)},
 	}
 }
 

@@ -13,6 +13,7 @@ two runs of one, and means nothing is masked by the [Masks] of a case:
 	producer and session ids     numbered likewise
 	addresses, directories       PORT, DIR
 	the cluster's id             cluster
+	names of the case            begin with ~ instead
 	texts for people             text, if there is one; their words are free
 	the order of some arrays     sorted, where Kafka takes that of a hash table
 

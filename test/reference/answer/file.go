@@ -12,7 +12,7 @@ import (
 // neighbouring versions that say the same are written once:
 //
 //	== case
-//	-- Produce 3-8 note
+//	-- Produce 3..8 note
 //	Topics[0] Topic="a"
 //	Topics[0].Partitions[0] BaseOffset=3
 //
@@ -33,7 +33,7 @@ func Write(w io.Writer, all []Answer) error {
 		}
 		versions := strconv.Itoa(int(a.Version))
 		if last > i {
-			versions += "-" + strconv.Itoa(int(all[last].Version))
+			versions += ".." + strconv.Itoa(int(all[last].Version))
 		}
 		fmt.Fprintf(out, "-- %s\n%s", strings.TrimRight(a.API+" "+versions+" "+a.Note, " "), body)
 		i = last + 1
@@ -127,7 +127,7 @@ func Read(r io.Reader) ([]Answer, error) {
 func heading(name, text string) ([]Answer, error) {
 	api, rest, _ := strings.Cut(text, " ")
 	versions, note, _ := strings.Cut(rest, " ")
-	first, last, several := strings.Cut(versions, "-")
+	first, last, several := strings.Cut(versions, "..")
 	if !several {
 		last = first
 	}

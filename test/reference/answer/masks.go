@@ -21,6 +21,8 @@ type Masks struct {
 	Port string
 	Dir  string
 	Now  int64
+	// Name is how names of topics and groups of the case begin.
+	Name string
 
 	seen   map[string]string // what was hidden, by kind and text
 	counts map[string]int
@@ -29,7 +31,7 @@ type Masks struct {
 
 // blind returns masks that hide all ids alike.
 func (m *Masks) blind() *Masks {
-	return &Masks{Port: m.Port, Dir: m.Dir, Now: m.Now, isDry: true}
+	return &Masks{Port: m.Port, Dir: m.Dir, Now: m.Now, Name: m.Name, isDry: true}
 }
 
 // mark is what stands for a text of a kind.
@@ -63,6 +65,7 @@ var amounts = map[string]bool{
 
 var (
 	longID  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	address = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`)
 	shortID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 )
 
@@ -80,8 +83,9 @@ func (m *Masks) text(api, name, s string) string {
 	if m.Dir != "" {
 		s = strings.ReplaceAll(s, m.Dir, "DIR")
 	}
-	if m.Port != "" {
-		s = strings.ReplaceAll(s, ":"+m.Port, ":PORT")
+	s = address.ReplaceAllString(s, "127.0.0.1:PORT")
+	if m.Name != "" {
+		s = strings.ReplaceAll(s, m.Name, "~")
 	}
 	return strconv.Quote(s)
 }
@@ -190,30 +194,38 @@ func plain(k kmsg.RecordBatch) []byte {
 // unordered are arrays whose order Kafka takes from a hash table, or whose order
 // is that of the clock.
 var unordered = map[string]bool{
-	"ListOffsets.Topics": true,
-	"ListOffsets.Partitions": true,
-	"DeleteRecords.Topics": true,
-	"DeleteRecords.Partitions": true,
-	"Metadata.Topics":                   true,
-	"Metadata.Partitions":               true,
-	"ListGroups.Groups":                 true,
-	"DescribeGroups.Members":            true,
-	"ConsumerGroupDescribe.Members":     true,
-	"DescribeConfigs.Resources":         true,
-	"DescribeConfigs.Configs":           true,
-	"CreateTopics.Configs":              true,
-	"CreateTopics.Topics":               true,
-	"DescribeLogDirs.Topics":            true,
-	"DescribeLogDirs.Partitions":        true,
-	"OffsetFetch.Topics":                true,
-	"OffsetFetch.Partitions":            true,
-	"DeleteGroups.Groups":               true,
+	"AlterConfigs.Resources":            true,
 	"ApiVersions.ApiKeys":               true,
 	"ApiVersions.FinalizedFeatures":     true,
 	"ApiVersions.SupportedFeatures":     true,
-	"OffsetForLeaderEpoch.Topics":       true,
-	"AlterConfigs.Resources":            true,
+	"ConsumerGroupDescribe.Members":     true,
+	"CreatePartitions.Topics":           true,
+	"CreateTopics.Configs":              true,
+	"CreateTopics.Topics":               true,
+	"DeleteGroups.Groups":               true,
+	"DeleteRecords.Partitions":          true,
+	"DeleteRecords.Topics":              true,
+	"DeleteTopics.Topics":               true,
+	"DescribeConfigs.Configs":           true,
+	"DescribeConfigs.Resources":         true,
+	"DescribeGroups.Groups":             true,
+	"DescribeGroups.Members":            true,
+	"DescribeLogDirs.Partitions":        true,
+	"DescribeLogDirs.Topics":            true,
 	"IncrementalAlterConfigs.Resources": true,
+	"JoinGroup.Members":                 true,
+	"ListGroups.Groups":                 true,
+	"ListOffsets.Partitions":            true,
+	"ListOffsets.Topics":                true,
+	"Metadata.Partitions":               true,
+	"Metadata.Topics":                   true,
+	"OffsetCommit.Partitions":           true,
+	"OffsetCommit.Topics":               true,
+	"OffsetDelete.Partitions":           true,
+	"OffsetDelete.Topics":               true,
+	"OffsetFetch.Partitions":            true,
+	"OffsetFetch.Topics":                true,
+	"OffsetForLeaderEpoch.Topics":       true,
 }
 
 // named are unordered arrays whose elements are known by their first field.

@@ -67,10 +67,10 @@ var groupSettings = []string{"consumer.session.timeout.ms", "consumer.heartbeat.
 // bounds tries values of a config, without setting them.
 func bounds(p *play.Play, kind kmsg.ConfigResourceType, resource, name string) {
 	for _, value := range []string{
-		"-131073", "-3", "-2", "-1", "0", "1", "3", "4", "9", "13", "14", "18", "22", "23", "100", "5000", "15000", "15001", "45000", "60001", "1048575", "1048576",
-		"1000000000", "2147483647", "2147483648", "9223372036854775807", "9223372036854775808", "", " 7000000 ", "0.5", "1.0", "1.1", "-0.1",
-		"true", "TRUE", "false", "yes", "compact", "delete", "compact,delete", "delete, compact", "compact,compact", "gzip", "zstd", "producer",
-		"CreateTime", "LogAppendTime", "createtime", "*", "0:1", "0:1,1:1", "x",
+		"-131073", "-131072", "-3", "-2", "-1", "0", "1", "3", "4", "9", "10", "13", "14", "17", "18", "22", "23", "100", "5000", "60001", "1048575", "1048576",
+		"2147483647", "2147483648", "9223372036854775807", "9223372036854775808", "", " 7000000 ", "0.5", "1.0", "1.1",
+		"TRUE", "false", "yes", "compact", "delete, compact", "compact,compact", "gzip", "zstd", "producer",
+		"CreateTime", "createtime", "*", "0:1,1:1", "x",
 	} {
 		req := alter(kind, resource, name, kmsg.IncrementalAlterConfigOpSet, &value)
 		req.ValidateOnly = true

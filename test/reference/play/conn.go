@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long an answer or a condition may take.
-const patience = 20*time.Second
+const patience = time.Minute
 
 // errClosed: the broker has closed the connection instead of answering.
 var errClosed = errors.New("connection closed")

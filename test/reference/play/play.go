@@ -52,6 +52,7 @@ func Run(c Case, b Broker, observe Observer) (all []answer.Answer, err error) {
 		broker: b, name: c.Name, observe: observe, clients: make(map[string]*Client), names: make(map[string]bool),
 		masks: &answer.Masks{Port: port, Dir: b.Dir, Now: time.Now().UnixMilli()},
 	}
+	p.masks.Name = p.Name("")
 	defer func() {
 		for _, c := range p.clients {
 			c.hangUp()

@@ -102,7 +102,9 @@ func rebalance(p *play.Play) {
 		if v >= 4 {
 			id = second.Ask("second is told its id", v, join(first.group, "")).(*kmsg.JoinGroupResponse).MemberID
 		}
-		second.Send(v, join(first.group, id))
+		req := join(first.group, id)
+		req.Protocols[0].Metadata = subscription("second")
+		second.Send(v, req)
 		inState(p, first.group, "PreparingRebalance", 2)
 		p.Ask("heartbeat meanwhile", 3, first.heartbeat())
 		p.Ask("sync meanwhile", 3, first.sync(first.id))

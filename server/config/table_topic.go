@@ -21,7 +21,7 @@ var topicSettings = []Setting{
 		Doc: "When a record counts as written. sync: a produce request is answered, and its records are shown to readers, after they were forced to disk. async: at once; a power cut can take what came since the last flush."},
 	{Name: "flush.messages", Synonyms: []Synonym{{"log.flush.interval.messages", 1}}, Effect: Honoured,
 		Doc: "Under flush.policy=async, the number of records after which a partition is forced to disk. The greatest number means never. Under sync it changes nothing."},
-	{Name: "flush.ms", Synonyms: []Synonym{{"log.flush.interval.ms", 1}}, Effect: Honoured,
+	{Name: "flush.ms", check: atLeast(0), Synonyms: []Synonym{{"log.flush.interval.ms", 1}}, Effect: Honoured,
 		Doc: "Under flush.policy=async, the time after which written records are forced to disk. The greatest number means never; if flush.messages says never too, flush.async.interval.ms applies. Under sync it changes nothing."},
 	{Name: "index.interval.bytes", Synonyms: []Synonym{{"log.index.interval.bytes", 1}}, Effect: Honoured,
 		Doc: "Bytes of records between two entries of an index. Fewer make reads start closer to their offset and indexes larger."},

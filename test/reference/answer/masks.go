@@ -221,6 +221,8 @@ var unordered = map[string]bool{
 	"ListOffsets.Topics":                     true,
 	"Metadata.Partitions":                    true,
 	"Metadata.Topics":                        true,
+	"Produce.Topics":                         true,
+	"Produce.Partitions":                     true,
 	"OffsetCommit.Partitions":                true,
 	"OffsetCommit.Topics":                    true,
 	"OffsetDelete.Partitions":                true,

@@ -35,6 +35,11 @@ func allTopics(p *play.Play) {
 }
 
 func allGroups(p *play.Play) {
+	for v := Version(0); v <= 6; v++ {
+		req := kmsg.NewPtrDescribeGroupsRequest()
+		req.Groups = []string{""}
+		p.Ask("no name", v, req)
+	}
 	t := p.Topic(1)
 	committed(p, p.Name("empty"), t, 1)
 	stable(p, p.Name("stable"), "")

@@ -118,7 +118,8 @@ func rebalance(p *play.Play) {
 		p.Ask("leader syncs", 3, first.sync(first.id, follower.id))
 		second.Take("follower syncs")
 		p.Ask("follower syncs again", 3, follower.sync())
-		p.Ask("follower joins again", v, join(first.group, follower.id))
+		req.MemberID = follower.id
+		p.Ask("follower joins again", v, req)
 		p.Ask("follower leaves", 1, follower.leave())
 		inState(p, first.group, "PreparingRebalance", 1)
 		p.Ask("heartbeat after", 3, first.heartbeat())
@@ -263,9 +264,9 @@ func describeStates(p *play.Play) {
 	p.Quiet(1, beat(consumer, memberID, 0, t.Name))
 	left := stable(p, p.Fresh(), "")
 	p.Quiet(3, left.leave())
-	groups := []string{stable(p, p.Fresh(), "").group, joined(p, p.Fresh(), "").group, stable(p, p.Fresh(), "static").group, left.group, empty, consumer, p.Name("none"), ""}
+	groups := []string{stable(p, p.Fresh(), "").group, joined(p, p.Fresh(), "").group, stable(p, p.Fresh(), "static").group, left.group, empty, consumer, p.Name("none")}
 	for v := Version(0); v <= 6; v++ {
-		for i, note := range []string{"stable", "joining", "static", "left", "commits", "consumer", "unknown", "no name"} {
+		for i, note := range []string{"stable", "joining", "static", "left", "commits", "consumer", "unknown"} {
 			req := kmsg.NewPtrDescribeGroupsRequest()
 			req.Groups = groups[i : i+1]
 			req.IncludeAuthorizedOperations = v%2 == 0 && v >= 3
@@ -292,7 +293,6 @@ func deleteStates(p *play.Play) {
 		m := stable(p, p.Fresh(), "")
 		p.Quiet(1, beat(consumer, memberID, 0, t.Name))
 		ask("unknown", p.Name("none"))
-		ask("no name", "")
 		ask("with a member", m.group)
 		ask("with a consumer", consumer)
 		ask("several", m.group, empty, p.Name("none"))

@@ -83,7 +83,7 @@ func (s subject) mutate(p *play.Play, v Version) {
 	request := s.prepare(p)
 	like := request(v)
 	like.SetVersion(v)
-	for _, m := range mutate.Of(like) {
+	for _, m := range mutate.Of(like, p.Name("unknown")) {
 		if s.skips(m) {
 			continue
 		}

@@ -42,17 +42,19 @@ func find(req kmsg.Request, steps []step) reflect.Value {
 	return v
 }
 
-// Of lists the mutations of a request at its version.
-func Of(req kmsg.Request) []Mutation {
-	w := walker{req: req, usual: req.AppendTo(nil)}
+// Of lists the mutations of a request at its version. Names of nothing begin with
+// the one that is given.
+func Of(req kmsg.Request, unknown string) []Mutation {
+	w := walker{req: req, usual: req.AppendTo(nil), unknown: unknown}
 	w.fields(reflect.ValueOf(req).Elem(), nil, nil)
 	return w.all
 }
 
 type walker struct {
-	req   kmsg.Request
-	usual []byte
-	all   []Mutation
+	req     kmsg.Request
+	usual   []byte
+	unknown string
+	all     []Mutation
 }
 
 func (w *walker) fields(v reflect.Value, steps []step, names []string) {
@@ -67,7 +69,7 @@ func (w *walker) fields(v reflect.Value, steps []step, names []string) {
 
 func (w *walker) field(v reflect.Value, steps []step, names []string) {
 	path := strings.Join(names, ".")
-	for _, c := range changes(v) {
+	for _, c := range changes(v, w.unknown) {
 		m := Mutation{Field: path, Kind: c.kind, steps: steps, apply: c.apply}
 		if w.matters(v, m) {
 			w.all = append(w.all, m)
@@ -113,19 +115,19 @@ func set(kind string, value any) change {
 // unknownID is no topic's.
 var unknownID = [16]byte{0x5a, 1, 2, 3, 4, 5, 0x40, 7, 0x80, 9, 10, 11, 12, 13, 14, 15}
 
-func changes(v reflect.Value) []change {
+func changes(v reflect.Value, unknown string) []change {
 	switch v.Kind() {
 	case reflect.Bool:
 		return []change{set("flipped", !v.Bool())}
 	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return numbers(v.Type().Bits())
 	case reflect.String:
-		return []change{set("empty", ""), set("unknown", "no-such"), set("odd", "odd/name \u00e9"), set("long", strings.Repeat("x", 300)), nulled("Z")}
+		return []change{set("empty", ""), set("unknown", unknown), set("odd", unknown+"/\u00e9 "), set("long", padded(unknown)), nulled("Z")}
 	case reflect.Pointer:
 		if v.Type().Elem().Kind() != reflect.String {
 			return nil
 		}
-		empty, unknown, long := "", "no-such", strings.Repeat("x", 300)
+		empty, long := "", padded(unknown)
 		return []change{set("empty", &empty), set("unknown", &unknown), set("long", &long), nulled(&unknown)}
 	case reflect.Array:
 		return []change{set("zero", [16]byte{}), set("unknown", unknownID)}
@@ -134,6 +136,9 @@ func changes(v reflect.Value) []change {
 	}
 	return nil
 }
+
+// padded is a name that is longer than names may be.
+func padded(name string) string { return name + strings.Repeat("x", 300) }
 
 func numbers(bits int) []change {
 	high := int64(math.MaxInt64) >> (64 - bits)

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"fmt"
 	"strings"
 
 	"sordini/test/reference/answer"
@@ -21,13 +22,21 @@ type Sight struct {
 	Kafka, Ours        string
 }
 
-func (d Deviation) covers(x answer.Difference) bool {
-	for _, s := range d.Seen {
-		if matches(s.Case, x.Case) && matches(s.Answer, x.Answer) && matches(s.Path, x.Path) && matches(s.Kafka, x.Kafka) && matches(s.Ours, x.Ours) {
-			return true
+func (s *Sight) covers(x answer.Difference) bool {
+	return matches(s.Case, x.Case) && matches(s.Answer, x.Answer) && matches(s.Path, x.Path) &&
+		matches(s.Kafka, x.Kafka) && matches(s.Ours, x.Ours)
+}
+
+// Declared returns what covers a difference, nil if nothing does.
+func Declared(x answer.Difference) *Sight {
+	for i := range Deviations {
+		for j := range Deviations[i].Seen {
+			if s := &Deviations[i].Seen[j]; s.covers(x) {
+				return s
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 // matches tells whether a text is one of a pattern's.
@@ -54,6 +63,12 @@ func matches(pattern, text string) bool {
 	return len(rest) >= len(parts[last]) && strings.HasSuffix(rest, parts[last])
 }
 
-// Deviations are all of them. A difference that none covers fails the test, and so
-// does one that is Seen by no case.
-var Deviations = []Deviation{}
+// Table is the list as README.md shows it.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| what | here | why |\n|---|---|---|\n")
+	for _, d := range Deviations {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", d.What, d.Here, d.Why)
+	}
+	return b.String()
+}

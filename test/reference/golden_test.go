@@ -29,7 +29,7 @@ func TestReference(t *testing.T) {
 	if *update && !live {
 		t.Fatalf("-update needs %s", kafkaScript)
 	}
-	v := &verdict{met: make(map[int]int)}
+	v := &verdict{met: make(map[*Sight]bool)}
 	cover := newCoverage()
 	for _, w := range catalogue.Worlds() {
 		if !slices.ContainsFunc(w.Cases, func(c play.Case) bool { return selected(c.Name) }) {

@@ -115,3 +115,19 @@ func keyOf(api string) int16 {
 	}
 	panic("no API " + api)
 }
+
+// Range is what is compared of an API: the versions that both brokers serve.
+type Range struct {
+	API      string
+	Key      int16
+	Min, Max Version
+}
+
+// Ranges are those of all APIs that the server advertises.
+func Ranges() []Range {
+	var all []Range
+	for _, s := range subjects() {
+		all = append(all, Range{s.api, keyOf(s.api), s.min, s.max})
+	}
+	return all
+}

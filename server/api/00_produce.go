@@ -135,10 +135,6 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	if reservedTopic(p.Topic) {
 		return fail(kerr.InvalidTopicException, "the topic is the broker's own: clients do not write to it")
 	}
-	settings := p.Settings()
-	if reply.acks == acksAll && settings.MinInsyncReplicas > 1 {
-		return fail(kerr.NotEnoughReplicas, fmt.Sprintf("min.insync.replicas is %d, a single node has one replica", settings.MinInsyncReplicas))
-	}
 	err := a.admitBatch(r, p, ap, records, &reply.inside)
 	if err != nil {
 		return err
@@ -168,7 +164,7 @@ func tellsStart(err error) bool {
 	}
 	switch kindOf(err) {
 	case kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.OutOfOrderSequenceNumber, kerr.DuplicateSequenceNumber,
-		kerr.InvalidProducerEpoch, kerr.NotEnoughReplicas:
+		kerr.InvalidProducerEpoch:
 		return true
 	}
 	return false

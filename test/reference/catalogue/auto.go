@@ -73,7 +73,7 @@ func strictGroups(p *play.Play) {
 	stable(p, full, "")
 	p.Ask("one too many", 3, join(full, ""))
 	p.Ask("one too many, at first", 9, join(full, ""))
-	t := p.Topic(1)
+	t := known(p, 1)
 	long := commit(p.Fresh(), t, 0, 1)
 	metadata := "more than eight"
 	long.Topics[0].Partitions[0].Metadata = &metadata

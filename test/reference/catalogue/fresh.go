@@ -40,7 +40,7 @@ func allGroups(p *play.Play) {
 		req.Groups = []string{""}
 		p.Ask("no name", v, req)
 	}
-	t := p.Topic(1)
+	t := known(p, 1)
 	committed(p, p.Name("empty"), t, 1)
 	stable(p, p.Name("stable"), "")
 	joined(p, p.Name("joining"), "")

@@ -257,7 +257,7 @@ func staticFenced(p *play.Play) {
 }
 
 func describeStates(p *play.Play) {
-	t := p.Topic(1)
+	t := known(p, 1)
 	empty := p.Fresh()
 	committed(p, empty, t, 1)
 	consumer := p.Fresh()
@@ -281,7 +281,7 @@ func describeStates(p *play.Play) {
 }
 
 func deleteStates(p *play.Play) {
-	t := p.Topic(1)
+	t := known(p, 1)
 	for v := Version(0); v <= 2; v++ {
 		ask := func(note string, groups ...string) {
 			req := kmsg.NewPtrDeleteGroupsRequest()
@@ -339,6 +339,7 @@ func commitSimple(p *play.Play) {
 		ask("a member", func(req *kmsg.OffsetCommitRequest) { req.MemberID, req.Generation = "nobody", 1 })
 		ask("a member without a generation", func(req *kmsg.OffsetCommitRequest) { req.MemberID = "nobody" })
 		ask("no group", func(req *kmsg.OffsetCommitRequest) { req.Group = "" })
+		ask("no group but a generation", func(req *kmsg.OffsetCommitRequest) { req.Group, req.Generation = "", 1 })
 		ask("negative offset", func(req *kmsg.OffsetCommitRequest) { req.Topics[0].Partitions[0].Offset = -1 })
 		ask("far offset", func(req *kmsg.OffsetCommitRequest) { req.Topics[0].Partitions[0].Offset = 1 << 60 })
 		ask("null metadata", func(req *kmsg.OffsetCommitRequest) { req.Topics[0].Partitions[0].Metadata = nil })

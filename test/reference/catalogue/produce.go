@@ -156,6 +156,13 @@ func produceLimits(p *play.Play) {
 		p.Ask("small enough", v, produceTo(v, t, 0, values(1).encode()))
 		p.Ask("too large", v, produceTo(v, t, 0, values(50).encode()))
 	}
+	small, large := p.Topic(1, "segment.bytes", "1048576", "max.message.bytes", "3000000"), values(1)
+	large.records[0].Value = make([]byte, 1<<20)
+	many := p.Topic(1, "min.insync.replicas", "2")
+	for _, v := range []Version{3, 9, 13} {
+		p.Ask("larger than a segment", v, produceTo(v, small, 0, large.encode()))
+		p.Ask("fewer replicas than are to be in sync", v, produceTo(v, many, 0, values(1).encode()))
+	}
 	exact := p.Topic(1, "max.message.bytes", "79")
 	p.Ask("to the byte", 9, produceTo(9, exact, 0, values(1).encode()))
 	long := values(1)

@@ -75,7 +75,11 @@ func fetchTopic(t play.Topic, partition int32, offset int64) kmsg.FetchRequestTo
 
 func fetchSubject(p *play.Play) func(v Version) kmsg.Request {
 	t := filled(p)
-	return func(v Version) kmsg.Request { return fetchFrom(t, 0, 0) }
+	return func(v Version) kmsg.Request {
+		req := fetchFrom(t, 0, 0)
+		req.MaxWaitMillis, req.MinBytes, req.Topics[0].Partitions[0].LogStartOffset = 10, 1, 0
+		return req
+	}
 }
 
 // offsetAt asks for the offset of a time, or of one of the names below zero.

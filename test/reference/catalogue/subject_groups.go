@@ -28,7 +28,7 @@ func groupSubjects() []subject {
 // commit commits an offset without being a member.
 func commit(group string, t play.Topic, partition int32, offset int64) *kmsg.OffsetCommitRequest {
 	req := kmsg.NewPtrOffsetCommitRequest()
-	req.Group = group
+	req.Group, req.RetentionTimeMillis = group, 3_600_000_000
 	topic := kmsg.NewOffsetCommitRequestTopic()
 	topic.Topic, topic.TopicID = t.Name, t.ID
 	part := kmsg.NewOffsetCommitRequestTopicPartition()
@@ -93,6 +93,8 @@ func join(group, member string) *kmsg.JoinGroupRequest {
 	req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = longSession, longSession
 	proto := kmsg.NewJoinGroupRequestProtocol()
 	proto.Name, proto.Metadata = "range", subscription()
+	reason := "begins"
+	req.Reason = &reason
 	req.Protocols = append(req.Protocols, proto)
 	return req
 }
@@ -201,7 +203,7 @@ func describeGroupsSubject(p *play.Play) func(v Version) kmsg.Request {
 	m := stable(p, p.Fresh(), "")
 	return func(v Version) kmsg.Request {
 		req := kmsg.NewPtrDescribeGroupsRequest()
-		req.Groups = []string{m.group}
+		req.Groups, req.IncludeAuthorizedOperations = []string{m.group}, true
 		return req
 	}
 }
@@ -259,12 +261,12 @@ func beat(group, member string, epoch int32, topics ...string) *kmsg.ConsumerGro
 const memberID = "AAAAAAAAAAAAAAAAAAAAAQ"
 
 func consumerHeartbeatSubject(p *play.Play) func(v Version) kmsg.Request {
-	t := p.Topic(2)
+	t := known(p, 2)
 	return func(v Version) kmsg.Request { return beat(p.Fresh(), memberID, 0, t.Name) }
 }
 
 func consumerDescribeSubject(p *play.Play) func(v Version) kmsg.Request {
-	t, group := p.Topic(2), p.Fresh()
+	t, group := known(p, 2), p.Fresh()
 	p.Quiet(1, beat(group, memberID, 0, t.Name))
 	return func(v Version) kmsg.Request {
 		req := kmsg.NewPtrConsumerGroupDescribeRequest()

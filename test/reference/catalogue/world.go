@@ -24,7 +24,7 @@ func CommonSettings() []string {
 func Worlds() []World {
 	return []World{
 		{Name: "fresh", Settings: []string{"auto.create.topics.enable=false"}, Cases: fresh()},
-		{Name: "auto", Settings: []string{"num.partitions=2"}, Cases: auto()},
+		{Name: "auto", Settings: []string{"num.partitions=2", "broker.rack=here"}, Cases: auto()},
 		{Name: "strict", Settings: []string{
 			"delete.topic.enable=false", "group.min.session.timeout.ms=10000", "group.max.session.timeout.ms=1800000", "group.max.size=1",
 			"group.consumer.max.size=1", "offset.metadata.max.bytes=8",

@@ -313,8 +313,10 @@ var Deviations = []Deviation{
 		Here: "ends with FETCH_SESSION_ID_NOT_FOUND",
 		Why:  "the client begins anew and hears what is wrong; unknown names have no end",
 		Seen: []Sight{
-			{Case: "fetch/session-changes"},
-			{Case: "fetch/session-topics"},
+			{Case: "fetch/session-*", Path: "ErrorCode", Ours: "FETCH_SESSION_ID_NOT_FOUND"},
+			{Case: "fetch/session-*", Path: "SessionID", Ours: "-"},
+			{Case: "fetch/session-*", Path: "Topics[*]", Ours: "-"},
+			{Case: "fetch/session-topics", Answer: "Fetch 18 open", Path: "Topics[*].TopicID"},
 		},
 	},
 	{

@@ -27,9 +27,9 @@ func Worlds() []World {
 		{Name: "auto", Settings: []string{"num.partitions=2", "broker.rack=here"}, Cases: auto()},
 		{Name: "strict", Settings: []string{
 			"delete.topic.enable=false", "group.min.session.timeout.ms=10000", "group.max.session.timeout.ms=1800000", "group.max.size=1",
-			"group.consumer.max.size=1", "offset.metadata.max.bytes=8",
+			"group.consumer.max.size=1", "offset.metadata.max.bytes=8", "offsets.commit.timeout.ms=60000",
 		}, Cases: strict()},
-		{Name: "plain", Settings: []string{"log.retention.ms=-1", "auto.create.topics.enable=false"}, Cases: all(
+		{Name: "plain", Settings: []string{"log.retention.ms=-1", "auto.create.topics.enable=false", "offsets.commit.timeout.ms=60000"}, Cases: all(
 			versions(), mutations(), produce(), fetch(), offsets(), topics(), configs(), groups(), consumers(), connections(),
 		)},
 	}

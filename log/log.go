@@ -240,7 +240,17 @@ func (l *Log) LeaderEpoch() int32 { return l.opt.LeaderEpoch }
 func (l *Log) EndOfEpoch(e int32) (int32, int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.epochs.EndOffset(e, l.end.Offset)
+	return l.epochsLocked().EndOffset(e, l.end.Offset)
+}
+
+// epochsLocked are the epochs with that of the leader, which begins at the end as
+// long as nothing was written in it.
+func (l *Log) epochsLocked() epoch.List {
+	all := l.epochs
+	if l.opt.LeaderEpoch > all.Latest() {
+		all = append(all[:len(all):len(all)], epoch.Entry{Epoch: l.opt.LeaderEpoch, Start: l.end.Offset})
+	}
+	return all
 }
 
 // EpochAt returns the leader epoch of the batch at an offset, -1 if unknown.

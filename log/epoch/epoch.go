@@ -71,7 +71,7 @@ func (l *List) Add(epoch int32, start int64) bool {
 // asked for, and the offset at which it ended, which is end (the log end offset)
 // for the newest. Both are Undefined if the epoch is not known to have been.
 func (l List) EndOffset(epoch int32, end int64) (int32, int64) {
-	if epoch < 0 || len(l) == 0 || epoch > l.Latest() {
+	if epoch == Undefined || len(l) == 0 || epoch > l.Latest() {
 		return Undefined, Undefined
 	}
 	if epoch == l.Latest() {

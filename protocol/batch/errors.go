@@ -38,6 +38,10 @@ var (
 	// not magic 2.
 	ErrUnsupportedMagic = fmt.Errorf("%w: unsupported magic", ErrInvalidRecord)
 
+	// ErrIncomplete is an ErrInvalidRecord: what a produce request holds is no
+	// whole batch.
+	ErrIncomplete = fmt.Errorf("%w: no whole batch", ErrInvalidRecord)
+
 	// ErrTooManyBatches is an ErrInvalidRecord: a produce request holds exactly
 	// one batch per partition.
 	ErrTooManyBatches = fmt.Errorf("%w: more than one batch", ErrInvalidRecord)

@@ -36,7 +36,7 @@ import "fmt"
 //     time and clears the bit for one that does not.
 func Validate(b []byte) (Header, error) {
 	if len(b) < HeaderSize && (len(b) <= posMagic || b[posMagic] == Magic) {
-		return Header{}, fmt.Errorf("batch: %d bytes, want at least %d: %w", len(b), HeaderSize, ErrInvalidRecord)
+		return Header{}, fmt.Errorf("batch: %d bytes, want at least %d: %w", len(b), HeaderSize, ErrIncomplete)
 	}
 	h, err := parseFrame(b)
 	if err != nil {
@@ -56,7 +56,7 @@ func (h Header) checkFrame(b []byte) error {
 	size := h.Size()
 	switch {
 	case size > int64(len(b)):
-		return fmt.Errorf("batch: %d of %d bytes: %w", len(b), size, ErrInvalidRecord)
+		return fmt.Errorf("batch: %d of %d bytes: %w", len(b), size, ErrIncomplete)
 	case size < int64(len(b)):
 		if _, err := ParseHeader(b[size:]); err == nil {
 			return fmt.Errorf("batch: %d bytes after the first of %d: %w", int64(len(b))-size, size, ErrTooManyBatches)

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"sordini/log"
+	"sordini/protocol/batch"
 	"sordini/server/partition"
 	"sordini/server/wire"
 )
@@ -28,7 +29,8 @@ import (
 // request of the same connection comes after this one. Only the wait for acks is
 // left to the reply. A wait that times out leaves its batch appended.
 //
-// Order of checks, as in Kafka: existence, acks, batch, sequence.
+// Order of checks, as in Kafka: existence, acks, the broker's own topics, batch,
+// sequence. A topic without partitions is not answered.
 //
 // Transactions are not served yet: transactional batches are INVALID_TXN_STATE.
 func (a *API) produceRoute() wire.Route {
@@ -99,6 +101,7 @@ func (a *API) appendAll(r *wire.Request, reply *produceReply) error {
 			reply.addResult(index, p, ap, err)
 		}
 		b.tags()
+		reply.dropEmptyTopic()
 	}
 	if b.bad {
 		return errProduceBody
@@ -129,15 +132,14 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	if reply.acks < acksAll || reply.acks > acksLeader {
 		return kerr.InvalidRequiredAcks
 	}
-	settings := p.Settings()
-	if reply.acks == acksAll && settings.MinInsyncReplicas > 1 {
-		return fail(kerr.NotEnoughReplicas, fmt.Sprintf("min.insync.replicas is %d, a single node has one replica", settings.MinInsyncReplicas))
+	if reservedTopic(p.Topic) {
+		return fail(kerr.InvalidTopicException, "the topic is the broker's own: clients do not write to it")
 	}
 	err := a.admitBatch(r, p, ap, records, &reply.inside)
 	if err != nil {
 		return err
 	}
-	important, err := a.important(settings, reply.acks, ap, &reply.inside)
+	important, err := a.important(p.Settings(), reply.acks, ap, &reply.inside)
 	if err != nil {
 		return err
 	}
@@ -160,10 +162,26 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	return nil
 }
 
+// tellsStart says whether a refusal comes with the log's start, as in Kafka: where
+// the log itself has refused the batch for what stands in it.
+func tellsStart(err error) bool {
+	for _, shape := range []error{batch.ErrUnsupportedMagic, batch.ErrTooManyBatches, batch.ErrIncomplete} {
+		if errors.Is(err, shape) {
+			return false
+		}
+	}
+	switch kindOf(err) {
+	case kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.OutOfOrderSequenceNumber, kerr.DuplicateSequenceNumber,
+		kerr.InvalidProducerEpoch:
+		return true
+	}
+	return false
+}
+
 // addResult notes what became of a batch, and that it is to be waited for.
 func (r *produceReply) addResult(index int32, p *partition.Partition, ap *log.Append, err error) {
 	res := produceResult{index: index, base: -1, start: -1, appendTime: -1, err: err}
-	if err != nil && p != nil {
+	if err != nil && p != nil && tellsStart(err) {
 		res.start = p.Log().State().Start
 	}
 	if err == nil {

@@ -132,7 +132,7 @@ func appendItems(items []fetchItem, req *kmsg.FetchRequest) []fetchItem {
 				maxBytes: int64(p.PartitionMaxBytes), currentEpoch: -1, lastEpoch: -1,
 			}
 			if req.Version >= 9 {
-				it.currentEpoch = p.CurrentLeaderEpoch
+				it.currentEpoch = max(-1, p.CurrentLeaderEpoch)
 			}
 			if req.Version >= 12 {
 				it.lastEpoch = p.LastFetchedEpoch

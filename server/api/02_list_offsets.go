@@ -74,7 +74,9 @@ func (a *API) listOffsets(r *wire.Request, req *kmsg.ListOffsetsRequest, resp *k
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		resp.Topics = append(resp.Topics, rt)
+		if len(rt.Partitions) > 0 {
+			resp.Topics = append(resp.Topics, rt)
+		}
 	}
 }
 
@@ -104,7 +106,11 @@ func (a *API) findOffset(req *kmsg.ListOffsetsRequest, topic string, q *kmsg.Lis
 	case latestOffset:
 		return log.Found{Offset: o.High.Offset, Timestamp: -1, Epoch: p.Log().LeaderEpoch()}, nil
 	case earliestOffset, earliestLocal:
-		return log.Found{Offset: o.Start, Timestamp: -1, Epoch: p.Log().EpochAt(o.Start)}, nil
+		epoch := p.Log().EpochAt(o.Start)
+		if epoch < 0 && o.Start == o.High.Offset {
+			epoch = p.Log().LeaderEpoch() // that of the record to come
+		}
+		return log.Found{Offset: o.Start, Timestamp: -1, Epoch: epoch}, nil
 	case latestTiered:
 		return none, nil
 	}

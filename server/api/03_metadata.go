@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -47,6 +48,13 @@ func (a *API) metadata(r *wire.Request, req *kmsg.MetadataRequest, resp *kmsg.Me
 		resp.AuthorizedOperations = clusterOperations
 	}
 	resp.Topics = []kmsg.MetadataResponseTopic{}
+	if byID := namesIDs(req); byID && req.Version < firstMetadataByID {
+		*resp = refusedMetadata(req)
+		return
+	} else if byID {
+		a.topicsByID(req, resp)
+		return
+	}
 	if req.Topics == nil || req.Version == 0 && len(req.Topics) == 0 {
 		for t := range image.Topics() {
 			resp.Topics = append(resp.Topics, a.metadataTopic(req, t))
@@ -54,6 +62,42 @@ func (a *API) metadata(r *wire.Request, req *kmsg.MetadataRequest, resp *kmsg.Me
 		return
 	}
 	a.namedTopics(req, resp)
+}
+
+// firstMetadataByID is the version that looks topics up by id; older ones have the
+// field and refuse it.
+const firstMetadataByID = 12
+
+// namesIDs says whether a request names a topic by id. It then names none otherwise:
+// names without one are passed over.
+func namesIDs(req *kmsg.MetadataRequest) bool {
+	return slices.ContainsFunc(req.Topics, func(q kmsg.MetadataRequestTopic) bool { return !meta.TopicID(q.TopicID).IsZero() })
+}
+
+// refusedMetadata is the answer to a request that the version does not allow.
+func refusedMetadata(req *kmsg.MetadataRequest) kmsg.MetadataResponse {
+	resp := kmsg.NewMetadataResponse()
+	resp.Version, resp.ControllerID, resp.AuthorizedOperations = req.Version, -1, unasked
+	for _, q := range req.Topics {
+		t := missingTopic(kerr.InvalidRequest)
+		t.Topic, t.TopicID = q.Topic, q.TopicID
+		if t.Topic == nil {
+			t.Topic = kmsg.StringPtr("")
+		}
+		resp.Topics = append(resp.Topics, t)
+	}
+	return resp
+}
+
+// topicsByID answers for the ids that the request names, each once.
+func (a *API) topicsByID(req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse) {
+	seen := make(map[meta.TopicID]bool)
+	for _, q := range req.Topics {
+		if id := meta.TopicID(q.TopicID); !id.IsZero() && !seen[id] {
+			seen[id] = true
+			resp.Topics = append(resp.Topics, a.metadataByID(req, id))
+		}
+	}
 }
 
 // namedTopics answers for the topics that the request names, each once.
@@ -88,6 +132,9 @@ func (a *API) namedTopics(req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse
 		}
 		mt := missingTopic(err)
 		mt.Topic = q.Topic
+		if req.IncludeTopicAuthorizedOperations {
+			mt.AuthorizedOperations = topicOperations
+		}
 		resp.Topics = append(resp.Topics, mt)
 	}
 }

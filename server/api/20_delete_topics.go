@@ -15,7 +15,7 @@ import (
 //	v6  topics by id (KIP-516)
 //
 // The name is free and the topic cannot come back when the answer leaves; its
-// files go later. Where delete.topic.enable is false, versions below 4 hear
+// files go later. Where delete.topic.enable is false, versions below 3 hear
 // INVALID_REQUEST, because they do not know TOPIC_DELETION_DISABLED.
 func (a *API) deleteTopicsRoute() wire.Route {
 	return serve(0, 6, a.deleteTopics)
@@ -57,7 +57,7 @@ func (a *API) deleteTopics(_ *wire.Request, req *kmsg.DeleteTopicsRequest, resp 
 
 func refuseDeletion(asked []kmsg.DeleteTopicsRequestTopic, version int16, resp *kmsg.DeleteTopicsResponse) {
 	kind := kerr.TopicDeletionDisabled
-	if version < 4 {
+	if version < 3 {
 		kind = kerr.InvalidRequest
 	}
 	for _, q := range asked {

@@ -33,6 +33,9 @@ func (a *API) deleteRecords(_ *wire.Request, req *kmsg.DeleteRecordsRequest, res
 	var raised []raisedStart
 	for ti := range req.Topics {
 		q := &req.Topics[ti]
+		if len(q.Partitions) == 0 {
+			continue
+		}
 		t := kmsg.NewDeleteRecordsResponseTopic()
 		t.Topic = q.Topic
 		for pi, qp := range q.Partitions {
@@ -43,7 +46,7 @@ func (a *API) deleteRecords(_ *wire.Request, req *kmsg.DeleteRecordsRequest, res
 				p.ErrorCode, _ = a.codeMessage(err)
 			} else {
 				p.LowWatermark = start
-				raised = append(raised, raisedStart{ti, pi, live})
+				raised = append(raised, raisedStart{len(resp.Topics), pi, live})
 			}
 			t.Partitions = append(t.Partitions, p)
 		}

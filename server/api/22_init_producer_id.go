@@ -31,6 +31,10 @@ func (a *API) initProducerID(_ *wire.Request, req *kmsg.InitProducerIDRequest, r
 		resp.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
 		return
 	}
+	if (req.ProducerID == -1) != (req.ProducerEpoch == -1) {
+		resp.ErrorCode = kerr.InvalidRequest.Code // half of what goes together
+		return
+	}
 	id, err := a.producers.next(a.set)
 	if err != nil {
 		resp.ErrorCode, _ = a.codeMessage(err)

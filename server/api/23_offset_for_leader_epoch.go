@@ -50,7 +50,7 @@ func endOfEpoch(p *partition.Partition, epoch int32) (int32, int64) {
 }
 
 // leader finds a partition and checks the leader epoch that the client believes
-// in; a negative one is not checked (KIP-320).
+// in; -1 is not checked (KIP-320).
 func (a *API) leader(topic string, index, current int32) (*partition.Partition, error) {
 	p := a.set.Get(topic, index)
 	if p == nil {
@@ -61,7 +61,7 @@ func (a *API) leader(topic string, index, current int32) (*partition.Partition, 
 
 func checkEpoch(p *partition.Partition, current int32) error {
 	switch leader := p.Log().LeaderEpoch(); {
-	case current < 0 || current == leader:
+	case current == -1 || current == leader:
 		return nil
 	case current < leader:
 		return kerr.FencedLeaderEpoch

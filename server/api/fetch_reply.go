@@ -52,6 +52,7 @@ type fetchResult struct {
 	unchanged   bool
 
 	diverging   bool
+	unknown     bool // there is no such partition
 	divergedAt  int64
 	divergedEra int32
 }
@@ -79,11 +80,14 @@ func (f *fetchReply) readOne(r *fetchResult, left int64) {
 	it := r.item
 	p, err := f.partition(it)
 	if err != nil {
-		r.code = f.errorCode(err)
+		r.code, r.unknown = f.errorCode(err), p == nil && err != kerr.NotLeaderForPartition
 		return
 	}
 	r.partition = p
-	if f.diverges(r) {
+	if diverges, err := f.diverges(r); err != nil {
+		r.code = f.errorCode(err)
+		return
+	} else if diverges {
 		return
 	}
 	records, o, err := p.Read(it.offset, min(it.maxBytes, left), f.bytes == 0)
@@ -149,20 +153,24 @@ func (f *fetchReply) errorCode(err error) int16 {
 	return c
 }
 
-// diverges compares the epoch of what was fetched last with the log (KIP-595).
-func (f *fetchReply) diverges(r *fetchResult) bool {
+// diverges compares the epoch of what was fetched last with the log (KIP-595). An
+// epoch that the log has not reached is an error, as in Kafka.
+func (f *fetchReply) diverges(r *fetchResult) (bool, error) {
 	if r.item.lastEpoch < 0 {
-		return false
+		return false, nil
 	}
 	epoch, end := r.partition.Log().EndOfEpoch(r.item.lastEpoch)
-	if epoch < 0 || epoch == r.item.lastEpoch && end >= r.item.offset {
-		return false
+	if epoch < 0 {
+		return false, kerr.OffsetOutOfRange
+	}
+	if epoch == r.item.lastEpoch && end >= r.item.offset {
+		return false, nil
 	}
 	r.diverging, r.divergedEra, r.divergedAt = true, epoch, end
 	if o, err := r.partition.Offsets(); err == nil {
 		r.high, r.start = o.High.Offset, o.Start
 	}
-	return true
+	return true, nil
 }
 
 // Ready implements wire.Reply.
@@ -323,7 +331,7 @@ func (f *fetchReply) partitionHead(b []byte, r *fetchResult) []byte {
 	if f.version >= 5 {
 		b = be.AppendUint64(b, uint64(r.start))
 	}
-	if f.committed {
+	if f.committed && r.code == 0 || r.unknown {
 		b = f.length(b, 0) // aborted transactions
 	} else {
 		b = f.length(b, -1)

@@ -64,6 +64,14 @@ func (p *produceReply) addTopic(name []byte, id [16]byte) {
 	p.topics = append(p.topics, produceTopic{name: len(name), id: id})
 }
 
+// dropEmptyTopic forgets the last topic if the request names no partition of it.
+func (p *produceReply) dropEmptyTopic() {
+	last := len(p.topics) - 1
+	if t := p.topics[last]; t.results == 0 {
+		p.topics, p.names = p.topics[:last], p.names[:len(p.names)-t.name]
+	}
+}
+
 // Release implements wire.Reply.
 func (p *produceReply) Release() {
 	clear(p.results)

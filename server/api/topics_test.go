@@ -243,7 +243,7 @@ func TestDeleteTopics_Disabled(t *testing.T) {
 	req := deleteTopicsRequest(byName("a"))
 	for _, v := range h.versions(req) {
 		want := kerr.TopicDeletionDisabled
-		if v < 4 {
+		if v < 3 {
 			want = kerr.InvalidRequest
 		}
 		got := call[*kmsg.DeleteTopicsResponse](h, v, req).Topics

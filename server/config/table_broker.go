@@ -49,7 +49,7 @@ var brokerSettings = []Setting{
 		Doc: "Threads that execute requests. Each connection has goroutines of its own."},
 	{Name: "background.threads", Kind: Int, Default: "10", check: atLeast(1), Dynamic: ClusterWide,
 		Doc: "Threads for background work. Background work has goroutines of its own."},
-	{Name: "max.connections", Kind: Int, Default: "2147483647", check: atLeast(0), Dynamic: ClusterWide, Effect: Honoured,
+	{Name: "max.connections", Kind: Int, Default: "2147483647", check: atLeast(1), Dynamic: ClusterWide, Effect: Honoured,
 		Doc: "Connections open at the same time; more wait to be accepted."},
 	{Name: "max.connections.per.ip", Kind: Int, Default: "2147483647", check: atLeast(0), Dynamic: ClusterWide, Effect: Honoured,
 		Doc: "Connections open at the same time from one address; more are closed at once."},

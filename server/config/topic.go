@@ -72,7 +72,6 @@ type Topic struct {
 	Priority      Priority
 
 	MaxMessageBytes      int64
-	MinInsyncReplicas    int
 	TimestampType        TimestampType
 	TimestampBeforeMaxMs int64
 	TimestampAfterMaxMs  int64
@@ -108,7 +107,6 @@ func (b *Broker) Topic(overrides map[string]string) Topic {
 		FlushMs:                get("flush.ms").integer,
 		FlushMessages:          get("flush.messages").integer,
 		MaxMessageBytes:        get("max.message.bytes").integer,
-		MinInsyncReplicas:      int(get("min.insync.replicas").integer),
 		TimestampBeforeMaxMs:   get("message.timestamp.before.max.ms").integer,
 		TimestampAfterMaxMs:    get("message.timestamp.after.max.ms").integer,
 		CompressionType:        get("compression.type").text,

@@ -35,6 +35,10 @@ var layers = [][]string{
 	{"test/bench/report", "test/bench/proc", "test/bench/raw"},
 	{"test/bench/floor"},
 	{"test/bench"},
+	{"test/reference/answer", "test/reference/mutate"},
+	{"test/reference/play"},
+	{"test/reference/catalogue"},
+	{"test/reference"},
 }
 
 const (

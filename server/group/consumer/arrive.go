@@ -44,7 +44,7 @@ func (g *Group) arrive(c step.Call, req *kmsg.ConsumerGroupHeartbeatRequest, s *
 	}
 	id, joins := req.MemberID, req.MemberEpoch == joinEpoch
 	if id == "" {
-		id = c.NewID()
+		id = c.ShortID()
 	}
 	if req.InstanceID == nil {
 		if !joins && g.members[id] == nil {

@@ -50,7 +50,7 @@ func (g *Group) Join(c step.Call, req *kmsg.JoinGroupRequest, s *Settings, topic
 	if code != 0 {
 		r.ErrorCode, r.MemberID = code, strings.Clone(req.MemberID)
 		if code == kerr.MemberIDRequired.Code {
-			r.MemberID = c.NewID()
+			r.MemberID = c.ShortID()
 		}
 		out.Answer(c.Token, r)
 		return
@@ -87,7 +87,7 @@ func (g *Group) arriveClassic(j *joining, s *Settings) (*arrival, int16) {
 		return g.by(m.id), 0
 	}
 	if id == "" {
-		id = j.NewID()
+		id = j.ShortID()
 	} else if g.members[id] == nil && len(j.subscription.owned) > 0 {
 		return nil, kerr.UnknownMemberID.Code
 	}

@@ -64,7 +64,9 @@ func (o *Store) Commit(c step.Call, req *kmsg.OffsetCommitRequest, rules Rules, 
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		resp.Topics = append(resp.Topics, rt)
+		if len(rt.Partitions) > 0 {
+			resp.Topics = append(resp.Topics, rt)
+		}
 	}
 	return resp
 }

@@ -46,7 +46,9 @@ func (o *Store) Delete(req *kmsg.OffsetDeleteRequest, topics step.Topics, group 
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		resp.Topics = append(resp.Topics, rt)
+		if len(rt.Partitions) > 0 {
+			resp.Topics = append(resp.Topics, rt)
+		}
 	}
 	return resp
 }

@@ -125,7 +125,7 @@ func (s *Shard) leave(c step.Call, env *Env, req *kmsg.LeaveGroupRequest, out *s
 	e := s.groups[req.Group]
 	if e == nil {
 		r := req.ResponseKind().(*kmsg.LeaveGroupResponse)
-		r.ErrorCode = missing(req.Group)
+		missingLeave(req, r)
 		out.Answer(c.Token, r)
 		return
 	}
@@ -136,6 +136,25 @@ func (s *Shard) leave(c step.Call, env *Env, req *kmsg.LeaveGroupRequest, out *s
 	}
 	e.classic.Leave(c, req, out)
 	s.settle(e)
+}
+
+// missingLeave answers for members of a group that is not there. From version 3 on
+// each member has its own error.
+func missingLeave(req *kmsg.LeaveGroupRequest, resp *kmsg.LeaveGroupResponse) {
+	code := missing(req.Group)
+	if req.Version < 3 || code != kerr.UnknownMemberID.Code {
+		resp.ErrorCode = code
+		return
+	}
+	for i := range req.Members {
+		m := kmsg.NewLeaveGroupResponseMember()
+		m.MemberID, m.ErrorCode = strings.Clone(req.Members[i].MemberID), code
+		if id := req.Members[i].InstanceID; id != nil {
+			own := strings.Clone(*id)
+			m.InstanceID = &own
+		}
+		resp.Members = append(resp.Members, m)
+	}
 }
 
 // missing is the error code where a group is not there that must have members.

@@ -13,6 +13,9 @@ machine never takes a change back.
 package step
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -31,9 +34,23 @@ type Call struct {
 	ClientID string
 	// ClientHost is the client's address as groups show it: "/127.0.0.1".
 	ClientHost string
-	// NewID is a random id, a UUID in Kafka's 22 characters of base64 or in the
-	// form of RFC 9562, as the request needs it.
+	// NewID is a random id, a UUID in the form of RFC 9562.
 	NewID func() string
+}
+
+// ShortID is a random id in Kafka's 22 characters of base64, which never begin with
+// a dash.
+func (c Call) ShortID() string {
+	for {
+		id := c.NewID()
+		b, err := hex.DecodeString(strings.ReplaceAll(id, "-", ""))
+		if err != nil || len(b) != 16 {
+			return id
+		}
+		if short := base64.RawURLEncoding.EncodeToString(b); short[0] != '-' {
+			return short
+		}
+	}
 }
 
 // Answer is the answer to an earlier request or to the one at hand.

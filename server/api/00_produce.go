@@ -28,7 +28,8 @@ import (
 // request of the same connection comes after this one. Only the wait for acks is
 // left to the reply. A wait that times out leaves its batch appended.
 //
-// Order of checks, as in Kafka: existence, acks, batch, sequence.
+// Order of checks, as in Kafka: existence, acks, batch, sequence. While the disk is
+// full every batch is a KAFKA_STORAGE_ERROR, after the check of acks.
 //
 // Transactions are not served yet: transactional batches are INVALID_TXN_STATE.
 func (a *API) produceRoute() wire.Route {
@@ -128,6 +129,9 @@ func (a *API) producePartition(version int16, name []byte, id [16]byte, index in
 func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partition, ap *log.Append, records []byte) error {
 	if reply.acks < acksAll || reply.acks > acksLeader {
 		return kerr.InvalidRequiredAcks
+	}
+	if err := a.set.Writable(); err != nil {
+		return err
 	}
 	settings := p.Settings()
 	if reply.acks == acksAll && settings.MinInsyncReplicas > 1 {

@@ -147,7 +147,7 @@ func TestCommits_ShareFlushes(t *testing.T) {
 // groups of other partitions go on.
 func TestFailedSync(t *testing.T) {
 	disk := vfs.NewFaulty(vfs.NewMem(), nil)
-	b := open(t, disk)
+	b := open(t, disk, "flush.method=segment")
 	defer b.close()
 	b.create("t", 1)
 	b.must(b.Ensure())

@@ -76,7 +76,7 @@ func (s *Set) runBackground() {
 			checkpointed = now
 			s.try("checkpoint", s.Checkpoint)
 		}
-		if now.Sub(retained) >= settings.RetentionCheckInterval {
+		if urgent := s.space.retainNow.Swap(false); urgent || now.Sub(retained) >= settings.RetentionCheckInterval {
 			retained = now
 			s.try("retention", s.Retain)
 		}
@@ -132,6 +132,7 @@ func (s *Set) Retain() error {
 
 // Purge makes raised log starts durable and removes the files below them.
 func (s *Set) Purge(partitions []*Partition) error {
+	s.space.makeRoom()
 	if err := s.Checkpoint(); err != nil {
 		return err
 	}

@@ -23,12 +23,18 @@ type Topic struct {
 
 // CreateTopics creates topics that were validated. They exist, durably, when it
 // returns. The error of one does not concern the others; meta.ErrTopicExists
-// means that there is one already.
+// means that there is one already, *FullError that there is no space for any.
 func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	created := make([]*meta.Topic, len(topics))
 	errs := make([]error, len(topics))
+	if err := s.Writable(); err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+		return created, errs
+	}
 	var records []meta.Record
 	var which []int
 	names := make(map[string]bool, len(topics))
@@ -123,6 +129,9 @@ func (s *Set) AddPartitions(topic string, total int32) error {
 	if t == nil {
 		return fmt.Errorf("topic %q: %w", topic, meta.ErrUnknownTopic)
 	}
+	if err := s.Writable(); err != nil {
+		return err
+	}
 	if err := s.makeDirs(topic, t.ID, t.Partitions, total); err != nil {
 		return fmt.Errorf("topic %q: %w", topic, err)
 	}
@@ -143,6 +152,7 @@ func (s *Set) DeleteTopic(id meta.TopicID) error {
 	if t == nil {
 		return fmt.Errorf("topic id %s: %w", id, meta.ErrUnknownTopic)
 	}
+	s.space.makeRoom()
 	_, err := s.opt.Store.Apply(meta.TopicDeleted{ID: id})
 	if err != nil {
 		return err
@@ -271,6 +281,7 @@ func (s *Set) UpdateBrokerConfigs(cluster bool, update func(map[string]string) (
 	if err := s.resolve(image); err != nil {
 		return err
 	}
+	s.space.look()
 	for t := range image.Topics() {
 		s.configure(t)
 	}

@@ -156,6 +156,7 @@ func (s *Server) openData() error {
 	if err != nil {
 		return err
 	}
+	s.metrics.ObserveStorage(s.set.Storage)
 	s.noteRecovery()
 	return nil
 }

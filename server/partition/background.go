@@ -22,7 +22,11 @@ func (s *Set) checkpoint(clean bool) error {
 	if err := s.keepOffline(c); err != nil {
 		return err
 	}
-	return checkpoint.Write(s.opt.FS, s.opt.Dir, c)
+	if err := checkpoint.Write(s.opt.FS, s.opt.Dir, c); err != nil {
+		return err
+	}
+	s.checkpointed.Store(time.Now().UnixNano())
+	return nil
 }
 
 func (p *Partition) checkpointEntry() checkpoint.Entry {

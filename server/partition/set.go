@@ -57,6 +57,7 @@ type Set struct {
 	count  atomic.Int64 // of all partitions
 
 	checkpointMu sync.Mutex
+	checkpointed atomic.Int64 // when the last one was written, ns since 1970; 0: none was
 	purging      sync.WaitGroup
 	stop         chan struct{}
 	background   sync.WaitGroup

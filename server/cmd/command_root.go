@@ -31,6 +31,7 @@ found, 130 ended by a second signal.`,
 		newConsumerGroupCommand(p),
 		newSegmentCommand(p),
 		newConfigCommand(p),
+		newDoctorCommand(p),
 		newVersionCommand(p),
 	)
 	return root

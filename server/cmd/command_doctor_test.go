@@ -50,3 +50,10 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("%v: %s", err, p.out.String())
 	}
 }
+
+func TestAlerts(t *testing.T) {
+	p := newTestProcess("alerts")
+	if code := p.run(); code != 0 || !strings.Contains(p.out.String(), "alert: SordiniFlushLatencyHigh") {
+		t.Errorf("exit code %d: %s", code, p.out.String())
+	}
+}

@@ -32,6 +32,7 @@ found, 130 ended by a second signal.`,
 		newSegmentCommand(p),
 		newConfigCommand(p),
 		newDoctorCommand(p),
+		newAlertsCommand(p),
 		newVersionCommand(p),
 	)
 	return root

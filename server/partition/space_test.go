@@ -110,6 +110,9 @@ func TestSpace_FullAndBack(t *testing.T) {
 	if _, errs := b.CreateTopics([]Topic{{Name: "b", Partitions: 1}}); !IsFull(errs[0]) {
 		t.Errorf("create a topic: %v", errs[0])
 	}
+	if _, errs := b.CreateTopics([]Topic{{Name: "internal", Partitions: 1, Internal: true}}); errs[0] != nil {
+		t.Errorf("create an internal topic: %v", errs[0])
+	}
 	if err := b.AddPartitions("a", 2); !IsFull(err) {
 		t.Errorf("add partitions: %v", err)
 	}

@@ -29,12 +29,6 @@ func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
 	defer s.changing.Unlock()
 	created := make([]*meta.Topic, len(topics))
 	errs := make([]error, len(topics))
-	if err := s.Writable(); err != nil {
-		for i := range errs {
-			errs[i] = err
-		}
-		return created, errs
-	}
 	var records []meta.Record
 	var which []int
 	names := make(map[string]bool, len(topics))
@@ -44,6 +38,10 @@ func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
 			continue
 		}
 		names[t.Name] = true
+		if err := s.Writable(); err != nil && !t.Internal { // groups can be read by on a full disk, too
+			errs[i] = err
+			continue
+		}
 		r, err := s.prepareTopic(t)
 		if err != nil {
 			errs[i] = err

@@ -49,6 +49,7 @@ func TestJudge(t *testing.T) {
 		{"fast flushes", flushes(10, 10, 10), flushes(1000, 1005, 1005), OK, "flush", "995 flushes"},
 		{"slow flushes", flushes(1e6, 1e6, 1e6), flushes(1e6, 1e6+100, 1e6+100), Warning, "flush", "99.5 ms"},
 		{"very slow flushes", flushes(1e6, 1e6, 1e6), flushes(1e6, 1e6, 1e6+100), Critical, "flush", "iostat"},
+		{"one slow flush", flushes(0, 0, 0), flushes(49, 49, 50), OK, "flush", "98 % of 50 flushes"},
 		{"slow long ago", flushes(0, 0, 500), flushes(100, 100, 600), OK, "flush", "100 flushes"},
 		{"started anew", flushes(9, 9, 900), flushes(0, 0, 100), Critical, "flush", "100 flushes"},
 		{"disk fills", nil, []string{`sordini_disk_used_ratio{dir="/d"} 0.82`, `sordini_disk_state{dir="/d"} 1`}, Warning, "disk", "82.0 %"},

@@ -209,6 +209,20 @@ func (l *Log) Size() int64 {
 	return n
 }
 
+// Between is the count of bytes from one position to another, which is not before it.
+func (l *Log) Between(from, to Position) int64 {
+	if from.Segment == to.Segment {
+		return to.Pos - from.Pos
+	}
+	n := to.Pos - from.Pos
+	for _, s := range l.view() {
+		if s.Base() >= from.Segment && s.Base() < to.Segment {
+			n += s.Size()
+		}
+	}
+	return max(0, n)
+}
+
 // Segments is the number of segments.
 func (l *Log) Segments() int { return len(l.view()) }
 

@@ -135,6 +135,7 @@ func (s *Server) openData() error {
 	if err := s.refuseKafkas(); err != nil {
 		return err
 	}
+	partition.ThrowBallast(s.fs, dir, s.opt.Logger)
 	store, report, err := meta.Open(s.fs, filepath.Join(dir, metadataDir), meta.Options{Log: s.opt.Logger})
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
@@ -153,11 +154,12 @@ func (s *Server) openData() error {
 	s.metrics = metrics.New(s.opt.Version, api.Name)
 	s.set, s.recovery, err = partition.Open(partition.Options{
 		FS: s.fs, Dir: dir, Store: store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
-		Now: time.Now, Random: rand.Reader,
+		Now: time.Now, Random: rand.Reader, SpaceInterval: time.Second,
 	}, clean)
 	if err != nil {
 		return err
 	}
+	s.metrics.ObserveStorage(s.set.Storage)
 	s.noteRecovery()
 	return nil
 }

@@ -302,7 +302,7 @@ func (m *Mem) Usage(name string) (Usage, error) {
 		return Usage{}, pathError("usage", name, err)
 	}
 	used := min(m.root.used(), memTotal)
-	return Usage{Total: memTotal, Free: memTotal - used, Type: "mem"}, nil
+	return Usage{Total: memTotal, Used: used, Free: memTotal - used, Type: "mem"}, nil
 }
 
 func (n *memNode) used() uint64 {

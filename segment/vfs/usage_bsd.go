@@ -12,6 +12,7 @@ func usage(name string) (Usage, error) {
 	unit := uint64(st.Bsize)
 	return Usage{
 		Total: uint64(st.Blocks) * unit,
+		Used:  (uint64(st.Blocks) - min(uint64(st.Bfree), uint64(st.Blocks))) * unit,
 		// FreeBSD counts below zero once the reserve for root is in use.
 		Free: uint64(max(0, int64(st.Bavail))) * unit,
 		Type: unix.ByteSliceToString(st.Fstypename[:]),

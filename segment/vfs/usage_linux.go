@@ -19,6 +19,7 @@ func usage(name string) (Usage, error) {
 	}
 	return Usage{
 		Total: st.Blocks * unit,
+		Used:  (st.Blocks - min(st.Bfree, st.Blocks)) * unit,
 		Free:  st.Bavail * unit,
 		Type:  fileSystemType(uint32(st.Type)),
 	}, nil

@@ -24,6 +24,7 @@ func usage(name string) (Usage, error) {
 	if err := windows.GetDiskFreeSpaceEx(&root[0], &u.Free, &u.Total, nil); err != nil {
 		return Usage{}, err
 	}
+	u.Used = u.Total - min(u.Free, u.Total)
 	var kind [windows.MAX_PATH + 1]uint16
 	err = windows.GetVolumeInformation(&root[0], nil, 0, nil, nil, nil, &kind[0], uint32(len(kind)))
 	if err == nil {

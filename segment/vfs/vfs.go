@@ -126,8 +126,18 @@ type FS interface {
 }
 
 // Usage describes the space of a file system, in bytes. Free is what an
-// unprivileged process may still take.
+// unprivileged process may still take. Used and Free need not add up to Total: file
+// systems keep some of it back.
 type Usage struct {
-	Total, Free uint64
-	Type        string
+	Total, Used, Free uint64
+	Type              string
+}
+
+// Ratio is the share that is used of what there is to be used, as df tells it; 0 if
+// nothing is known.
+func (u Usage) Ratio() float64 {
+	if u.Used+u.Free == 0 {
+		return 0
+	}
+	return float64(u.Used) / float64(u.Used+u.Free)
 }

@@ -30,7 +30,8 @@ import (
 // left to the reply. A wait that times out leaves its batch appended.
 //
 // Order of checks, as in Kafka: existence, acks, the broker's own topics, batch,
-// sequence. A topic without partitions is not answered.
+// sequence. A topic without partitions is not answered. While the disk is full every
+// batch is a KAFKA_STORAGE_ERROR, after the broker's own topics.
 //
 // Transactions are not served yet: transactional batches are INVALID_TXN_STATE.
 func (a *API) produceRoute() wire.Route {
@@ -134,6 +135,9 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	}
 	if reservedTopic(p.Topic) {
 		return fail(kerr.InvalidTopicException, "the topic is the broker's own: clients do not write to it")
+	}
+	if err := a.set.Writable(); err != nil {
+		return err
 	}
 	err := a.admitBatch(r, p, ap, records, &reply.inside)
 	if err != nil {

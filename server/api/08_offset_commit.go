@@ -18,11 +18,16 @@ import (
 //	v10  topics by id (KIP-848)
 //
 // The answer tells that the offsets are durable. Partitions that do not exist are
-// refused alone; what a group refuses, it refuses for all partitions.
+// refused alone; what a group refuses, it refuses for all partitions. While the disk
+// is full nothing is committed: KAFKA_STORAGE_ERROR. Groups go on, so that their
+// members can read.
 func (a *API) offsetCommitRoute() wire.Route {
 	return route(0, 10, a.offsetCommit)
 }
 
 func (a *API) offsetCommit(r *wire.Request, req *kmsg.OffsetCommitRequest) wire.Reply {
+	if err := a.set.Writable(); err != nil {
+		return refuse(req, kindOf(err))
+	}
 	return a.askOne(r, req.Group, req)
 }

@@ -62,6 +62,9 @@ func kindOf(err error) *kerr.Error {
 	if errors.As(err, &offline) {
 		return kerr.KafkaStorageError
 	}
+	if partition.IsFull(err) {
+		return kerr.KafkaStorageError
+	}
 	var corrupt *segment.CorruptError
 	if errors.As(err, &corrupt) {
 		return kerr.CorruptMessage

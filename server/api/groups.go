@@ -107,6 +107,14 @@ func (a *API) askOne(r *wire.Request, group string, req kmsg.Request) wire.Reply
 	return g
 }
 
+// refuse answers a request without asking a group.
+func refuse(req kmsg.Request, cause *kerr.Error) wire.Reply {
+	return &groupReply{
+		parts: []groupPart{{req, refused{cause}}},
+		whole: func(parts []kmsg.Response) wire.Appender { return parts[0] },
+	}
+}
+
 // refused is a Pending whose answer is known without asking a group.
 type refused struct{ cause *kerr.Error }
 

@@ -31,6 +31,8 @@ found, 130 ended by a second signal.`,
 		newConsumerGroupCommand(p),
 		newSegmentCommand(p),
 		newConfigCommand(p),
+		newDoctorCommand(p),
+		newAlertsCommand(p),
 		newVersionCommand(p),
 	)
 	return root

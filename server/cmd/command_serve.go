@@ -37,7 +37,8 @@ Without flags it listens on 127.0.0.1:9092 for Kafka clients and on 127.0.0.1:96
 for HTTP, keeps its data in ./data, and makes topics when clients ask for them.
 Settings have Kafka's names and come from flags, from the environment (log.dirs is
 SORDINI_LOG_DIRS or KAFKA_LOG_DIRS), and from the file of --config, the first of
-them winning; "sordini config docs" lists them.
+them winning; "sordini config docs" lists them. --profile gives other defaults:
+reliable (as without), balanced, fast, dev.
 
 The first signal stops the server in order: requests in progress have 30 seconds,
 then logs are flushed and closed. A second one ends the process at once.

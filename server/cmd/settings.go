@@ -26,6 +26,7 @@ type settingsFlags struct {
 	adminListen string
 	config      string
 	set         []string
+	profile     string
 }
 
 func (f *settingsFlags) addTo(c *cobra.Command) {
@@ -34,6 +35,7 @@ func (f *settingsFlags) addTo(c *cobra.Command) {
 	flags.StringArrayVar(&f.listen, "listen", nil, "address for clients, host:port or NAME://host:port, repeatable; sets listeners (default 127.0.0.1:9092)")
 	flags.StringVar(&f.adminListen, "admin-listen", "", `address host:port of the HTTP server, "" for none; sets admin.listen (default 127.0.0.1:9644)`)
 	flags.StringVar(&f.config, "config", "", "configuration file with Kafka's properties")
+	flags.StringVar(&f.profile, "profile", "", "set of defaults beneath all that is set: reliable, balanced, fast or dev")
 	flags.StringArrayVar(&f.set, "set", nil, "one setting as key=value, repeatable")
 }
 
@@ -78,13 +80,13 @@ func (f *settingsFlags) assignments(changed func(flag string) bool) ([]string, e
 	return append(all, f.set...), nil
 }
 
-// load reads the file and layers flags over environment over file over defaults. The error lists all faults.
+// load reads the file and layers flags over environment over file over profile over defaults. The error lists all faults.
 func (f *settingsFlags) load(c *cobra.Command, environ []string) (config.Values, error) {
 	assignments, err := f.assignments(c.Flags().Changed)
 	if err != nil {
 		return config.Values{}, err
 	}
-	in := config.Input{File: f.config, Environ: withoutOwn(environ), Flags: assignments}
+	in := config.Input{File: f.config, Environ: withoutOwn(environ), Flags: assignments, Profile: f.profile}
 	if f.config != "" {
 		if in.Content, err = readConfigFile(f.config); err != nil {
 			return config.Values{}, &exitError{exitUsage, err}

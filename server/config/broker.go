@@ -67,6 +67,7 @@ type Log struct {
 	LogStartCheckpointInterval      time.Duration // between checkpoints of the first offsets; 0: whenever they move
 	HighWatermarkCheckpointInterval time.Duration
 	RecoveryThreadsPerDir           int
+	DiskWarnRatio, DiskFullRatio    float64 // of the file system; 1: never
 	ProducerIDExpiration            time.Duration
 }
 
@@ -150,6 +151,8 @@ func (v Values) Broker() *Broker {
 			HighWatermarkCheckpointInterval: v.millis("replica.high.watermark.checkpoint.interval.ms"),
 			RecoveryThreadsPerDir:           int(v.Int64("num.recovery.threads.per.data.dir")),
 			ProducerIDExpiration:            v.millis("producer.id.expiration.ms"),
+			DiskWarnRatio:                   v.Float64("log.disk.warn.ratio"),
+			DiskFullRatio:                   v.Float64("log.disk.full.ratio"),
 		},
 		Cleaner: Cleaner{
 			Enabled:           v.Bool("log.cleaner.enable"),

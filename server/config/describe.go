@@ -75,7 +75,7 @@ func (v Values) describe(s *Setting, overrides map[string]string) Entry {
 // synonyms lists what was set under these broker names, layer by layer, and their defaults.
 func (v Values) synonyms(names []Synonym) []SynonymValue {
 	var list []SynonymValue
-	for _, layers := range [][]layer{{perBrokerLayer}, {clusterLayer}, {flagLayer, environmentLayer, fileLayer}} {
+	for _, layers := range [][]layer{{perBrokerLayer}, {clusterLayer}, {flagLayer, environmentLayer, fileLayer, profileLayer}} {
 		list = append(list, v.inOrder(names, layers)...)
 	}
 	for _, name := range names {

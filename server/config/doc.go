@@ -12,7 +12,7 @@
 // # Layers
 //
 // A broker setting is looked for in the dynamic configuration of this broker, in the dynamic configuration of
-// the cluster, in the flags, in the environment, in the file, and in the table, in this order. Settings with
+// the cluster, in the flags, in the environment, in the file, in the profile, and in the table, in this order. Settings with
 // several names (log.retention.ms, .minutes, .hours) are looked for by all their names in one layer before the
 // next one is asked: a higher layer wins over a finer unit. A topic's or group's own setting comes before all
 // of them.

@@ -12,9 +12,10 @@ type Input struct {
 	Content []byte   // what the file holds, in the syntax of ParseProperties
 	Environ []string // NAME=value, as os.Environ gives it
 	Flags   []string // key=value, as --set gives it
+	Profile string   // name of a set of defaults, "" for none
 }
 
-// Load checks and layers the input: flags over environment over file over defaults. The error is Faults and
+// Load checks and layers the input: flags over environment over file over profile over defaults. The error is Faults and
 // holds everything that is wrong.
 func Load(in Input) (Values, error) {
 	v := Values{}
@@ -22,6 +23,7 @@ func Load(in Input) (Values, error) {
 	for _, p := range properties {
 		faults = v.assign(faults, fileLayer, p.Key, p.Value, fmt.Sprintf("%s:%d", in.File, p.Line))
 	}
+	faults = v.assignProfile(faults, in.Profile)
 	for _, e := range settingsOf(in.Environ) {
 		faults = v.assign(faults, environmentLayer, e.setting, e.value, "environment "+e.name)
 	}
@@ -75,7 +77,7 @@ func (v *Values) combinationFaults() Faults {
 
 // explicit is what was set under exactly this name when the server started, nil for nothing.
 func (v *Values) explicit(name string) *assigned {
-	for l := flagLayer; l < layerCount; l++ {
+	for l := flagLayer; l < profileLayer; l++ {
 		if a, ok := v.layers[l][name]; ok {
 			return &a
 		}

@@ -15,7 +15,7 @@ const (
 	SourceDynamicTopic         Source = 1
 	SourceDynamicBroker        Source = 2 // set for this broker while it ran
 	SourceDynamicDefaultBroker Source = 3 // set for all brokers while they ran
-	SourceStaticBroker         Source = 4 // flags, environment, file
+	SourceStaticBroker         Source = 4 // flags, environment, file, profile
 	SourceDefault              Source = 5
 	SourceDynamicClientMetrics Source = 7
 	SourceDynamicGroup         Source = 8
@@ -30,6 +30,7 @@ const (
 	flagLayer
 	environmentLayer
 	fileLayer
+	profileLayer
 	layerCount
 )
 
@@ -188,7 +189,7 @@ func (v Values) Text(name string) (text string, ok bool) {
 }
 
 // Origin tells where the value in force of a broker setting was set: "server.properties:12", "environment
-// KAFKA_LOG_DIRS", "--set", "dynamic default", "dynamic broker" or "default", followed by the name of the
+// KAFKA_LOG_DIRS", "--set", "profile fast", "dynamic default", "dynamic broker" or "default", followed by the name of the
 // synonym in parentheses if it was set by one. It is "" for a name that does not exist.
 func (v Values) Origin(name string) string {
 	r, ok := v.resolved[name]

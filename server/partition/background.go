@@ -22,7 +22,11 @@ func (s *Set) checkpoint(clean bool) error {
 	if err := s.keepOffline(c); err != nil {
 		return err
 	}
-	return checkpoint.Write(s.opt.FS, s.opt.Dir, c)
+	if err := checkpoint.Write(s.opt.FS, s.opt.Dir, c); err != nil {
+		return err
+	}
+	s.checkpointed.Store(time.Now().UnixNano())
+	return nil
 }
 
 func (p *Partition) checkpointEntry() checkpoint.Entry {
@@ -76,7 +80,7 @@ func (s *Set) runBackground() {
 			checkpointed = now
 			s.try("checkpoint", s.Checkpoint)
 		}
-		if now.Sub(retained) >= settings.RetentionCheckInterval {
+		if urgent := s.space.retainNow.Swap(false); urgent || now.Sub(retained) >= settings.RetentionCheckInterval {
 			retained = now
 			s.try("retention", s.Retain)
 		}
@@ -132,6 +136,7 @@ func (s *Set) Retain() error {
 
 // Purge makes raised log starts durable and removes the files below them.
 func (s *Set) Purge(partitions []*Partition) error {
+	s.space.makeRoom()
 	if err := s.Checkpoint(); err != nil {
 		return err
 	}

@@ -58,6 +58,13 @@ when the process died: then every failure of the disk is still to be reported, a
 sync at the end of recovery reports it. Only a sync of the same file by another
 program could have heard of it before.
 
+# A full disk
+
+From log.disk.full.ratio on, what clients want written is refused (Writable, *FullError)
+before it is begun, so no partition fails for it. Reads, deletions, retention,
+compaction and what the server writes for itself go on; see space.go. A small file is
+kept for the case that others fill the disk to the last byte; see ballast.go.
+
 # Concurrency
 
 All methods may be called concurrently. Changes of topics are serialized by the

@@ -36,6 +36,7 @@ type journaler struct {
 	tail    []byte
 	staged  []stagedTail
 	failed  bool
+	broken  atomic.Bool // failed, for others
 }
 
 type stagedTail struct {
@@ -99,6 +100,7 @@ func (j *journaler) commit() error {
 		return err
 	case err != nil:
 		j.failed = true
+		j.broken.Store(true)
 		f.metrics.FlushErrors.Inc()
 		f.logger.Error("the journal is not used any more until the next start: each log is synced by itself", "err", err)
 		return err

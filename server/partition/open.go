@@ -47,9 +47,11 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 		byName: make(map[string][]*Partition), byID: make(map[meta.TopicID][]*Partition), stop: make(chan struct{}),
 	}
 	s.cleaner = newCleaner(s)
+	s.space.set = s
 	if err := s.resolve(s.Image()); err != nil {
 		return nil, Report{}, err
 	}
+	s.space.look()
 	ck, err := checkpoint.Read(opt.FS, opt.Dir)
 	if err != nil {
 		opt.Logger.Error("checkpoint not usable: logs are scanned from the one before it, or from their start", "err", err)
@@ -75,6 +77,11 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 	r.Took = opt.Now().Sub(began)
 	s.background.Add(1)
 	go s.runBackground()
+	if opt.SpaceInterval > 0 {
+		s.space.adoptBallast()
+		s.background.Add(1)
+		go s.watchSpace(opt.SpaceInterval)
+	}
 	return s, r, nil
 }
 

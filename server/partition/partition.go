@@ -38,8 +38,10 @@ type Partition struct {
 	fetches  []*FetchWaiter
 	flushing bool // a flush is due or runs
 	timer    *time.Timer
-	armed    bool  // timer is set
-	unsynced int64 // offset from which flush.messages counts
+	armed    bool      // timer is set
+	dirty    time.Time // when the oldest was written of what is not flushed; zero if nothing is
+	began    time.Time // when the flush under way, or the last, began
+	unsynced int64     // offset from which flush.messages counts
 	gone     bool
 	failed   bool // the failure was reported
 }
@@ -131,6 +133,7 @@ const forever = int64(1) << 40
 
 // armLocked sets the timer of the asynchronous flush.
 func (p *Partition) armLocked(s *config.Topic) {
+	p.dirtyLocked()
 	if p.armed || p.gone || s.FlushMs >= forever {
 		return
 	}
@@ -156,7 +159,8 @@ func (p *Partition) flushDue() {
 // flushed: by the one that is under way, which looks again, or by a new one.
 func (p *Partition) startFlushLocked() {
 	if !p.flushing && !p.gone {
-		p.flushing = true
+		p.dirtyLocked()
+		p.flushing, p.began = true, time.Now()
 		p.flusher.start(p)
 	}
 }
@@ -183,6 +187,7 @@ func (p *Partition) flushed(pos log.Position, err error) {
 		if pos.Offset > p.logged.Offset {
 			p.logged = pos
 		}
+		p.cleanLocked(pos, end)
 		p.holds = slices.DeleteFunc(p.holds, func(offset int64) bool { return offset < pos.Offset })
 		p.advanceLocked(pos)
 		if p.settings.Load().FlushPolicy == config.FlushHybrid {
@@ -190,6 +195,7 @@ func (p *Partition) flushed(pos log.Position, err error) {
 		}
 	}
 	if p.flushing = p.flushAgainLocked(pos, end, err); p.flushing {
+		p.began = time.Now()
 		p.flusher.start(p)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"sordini/server/metrics"
 )
 
-// Options of a Set. All fields are required.
+// Options of a Set. All fields but SpaceInterval are required.
 type Options struct {
 	FS      vfs.FS
 	Dir     string // data directory
@@ -29,6 +29,9 @@ type Options struct {
 	Logger  *slog.Logger
 	Now     func() time.Time
 	Random  io.Reader // for topic ids
+	// SpaceInterval is how often to look how full the disk is; 0: only when so much
+	// was appended that it may be full.
+	SpaceInterval time.Duration
 }
 
 // idleHandles is how many read handles stay open while nobody reads.
@@ -41,6 +44,7 @@ type Set struct {
 	flusher *flusher
 	cleaner *cleaner
 	marks   *checkpoint.Marks
+	space   space
 	broker  atomic.Pointer[config.Broker]
 
 	// changing is held while topics, partitions or settings change.
@@ -53,6 +57,7 @@ type Set struct {
 	count  atomic.Int64 // of all partitions
 
 	checkpointMu sync.Mutex
+	checkpointed atomic.Int64 // when the last one was written, ns since 1970; 0: none was
 	purging      sync.WaitGroup
 	stop         chan struct{}
 	background   sync.WaitGroup
@@ -164,7 +169,12 @@ func millis(ms int64) time.Duration {
 }
 
 func (s *Set) logOptions(t *meta.Topic, index int32, settings *config.Topic) log.Options {
-	const preallocate = 64 << 20
+	// Many files grow at once, and on a small disk steps must be small.
+	const step, share = 64 << 20, 256
+	preallocate := int64(step)
+	if total := s.space.total(); total > 0 {
+		preallocate = int64(min(step, max(total/share, 1<<20)))
+	}
 	return log.Options{
 		FS: s.opt.FS, Dir: s.partitionDir(t.Name, index), Handles: s.handles, Now: s.opt.Now,
 		Logger:      s.opt.Logger.With("topic", t.Name, "partition", index),

@@ -23,7 +23,7 @@ type Topic struct {
 
 // CreateTopics creates topics that were validated. They exist, durably, when it
 // returns. The error of one does not concern the others; meta.ErrTopicExists
-// means that there is one already.
+// means that there is one already, *FullError that there is no space for any.
 func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -38,6 +38,10 @@ func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
 			continue
 		}
 		names[t.Name] = true
+		if err := s.Writable(); err != nil && !t.Internal { // groups can be read by on a full disk, too
+			errs[i] = err
+			continue
+		}
 		r, err := s.prepareTopic(t)
 		if err != nil {
 			errs[i] = err
@@ -123,6 +127,9 @@ func (s *Set) AddPartitions(topic string, total int32) error {
 	if t == nil {
 		return fmt.Errorf("topic %q: %w", topic, meta.ErrUnknownTopic)
 	}
+	if err := s.Writable(); err != nil {
+		return err
+	}
 	if err := s.makeDirs(topic, t.ID, t.Partitions, total); err != nil {
 		return fmt.Errorf("topic %q: %w", topic, err)
 	}
@@ -143,6 +150,7 @@ func (s *Set) DeleteTopic(id meta.TopicID) error {
 	if t == nil {
 		return fmt.Errorf("topic id %s: %w", id, meta.ErrUnknownTopic)
 	}
+	s.space.makeRoom()
 	_, err := s.opt.Store.Apply(meta.TopicDeleted{ID: id})
 	if err != nil {
 		return err
@@ -271,6 +279,7 @@ func (s *Set) UpdateBrokerConfigs(cluster bool, update func(map[string]string) (
 	if err := s.resolve(image); err != nil {
 		return err
 	}
+	s.space.look()
 	for t := range image.Topics() {
 		s.configure(t)
 	}

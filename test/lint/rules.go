@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"server/group"},
 	{"server/api"},
 	{"server/admin"},
-	{"server", "server/cmd/inspect"},
+	{"server", "server/cmd/inspect", "server/cmd/doctor"},
 	{"server/cmd"},
 	{".", "test", "test/lint"},
 	{"test/bench/report", "test/bench/proc", "test/bench/raw"},

@@ -208,7 +208,8 @@ func (s *Server) listen(ctx context.Context, n config.Network) error {
 	s.admin = al
 	s.http = admin.NewServer(admin.NewHandler(admin.Options{
 		Gatherer: s.metrics.Gatherer(), Kafka: metrics.Kafka(kafkaTopics{s.set, s.advertised(n)}, s.groups),
-		Ready: s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
+		Records: s.records,
+		Ready:   s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
 	}))
 	return nil
 }

@@ -1,6 +1,6 @@
 /*
 Package index holds the sparse indexes of a segment: offset to position, and
-timestamp to offset.
+timestamp to offset; and its key index: hash of a key to positions (key.go).
 
 An entry is a hint. Kafka's index files carry no checksum, so whoever follows an
 entry checks the batch that it leads to and falls back to scanning when they
@@ -23,6 +23,13 @@ A relative offset is an offset minus the segment's base offset. In .index it is
 the last offset of the batch that starts at position. A .timeindex entry says:
 the largest timestamp up to here is timestamp, and the batch that ends at the
 offset carries it.
+
+sordini's own, with checksums, drawn in key.go:
+
+	.keyindex   hashes of keys in order, with the positions of their batches
+	.bloom      a bloom filter of the same hashes
+
+Hashes are of 64 bits and may collide, so whoever follows an entry compares the key.
 
 # Concurrency
 

@@ -26,6 +26,8 @@ One directory per partition, <topic>-<index>, with Kafka's names:
 	00000000000000000000.index      offset -> position, sparse     (package index)
 	00000000000000000000.timeindex  timestamp -> offset, sparse    (package index)
 	00000000000000000000.check      checksums of the batch headers (package segment)
+	00000000000000000000.keyindex   hashes of keys, where index.key is set (package index)
+	00000000000000000000.bloom      a bloom filter of them         (package index)
 	00000000000000348120.snapshot   producer state as of that offset (package producer)
 	00000000000000348120.producers  the same in full, sordini's own
 	leader-epoch-checkpoint         first offset of each leader epoch (package epoch)
@@ -80,6 +82,14 @@ would prove nothing of the segments that appends create.
 A new segment ends where its last source ended, if need be with a batch without
 records, so that one segment still ends where the next begins and a file that has
 lost its end is noticed. Readers in flight go on in the old files.
+
+# Keys
+
+Where the configuration wants key indexes, IndexKeys makes them behind the appends, by
+reading what has come; so an append costs nothing more, and whoever looks for a key in
+the active segment has it caught up first. The active segment's is in memory, a sealed
+segment gets files. Query finds records by key, time or offset below a bound. It scans
+segments that have no key index, or a damaged one, which IndexKeys makes again.
 
 # Recovery
 

@@ -88,6 +88,8 @@ func (l *Log) writeSnapshot(offset int64, kafka, full []byte) error {
 // and the producer state are written, so that the next Open needs no scan.
 func (l *Log) Close() error {
 	defer l.stopCleaning()()
+	l.swapMu.Lock()
+	defer l.swapMu.Unlock()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock() // nothing comes in between the last flush and the end
@@ -122,6 +124,8 @@ func (l *Log) writeState() error {
 // Abandon closes the files without writing anything, as if the process had died.
 func (l *Log) Abandon() error {
 	defer l.stopCleaning()()
+	l.swapMu.Lock()
+	defer l.swapMu.Unlock()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock()

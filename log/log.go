@@ -49,6 +49,8 @@ type Config struct {
 	// compact.
 	Delete, Compact bool
 
+	IndexKeys bool // index.key
+
 	// Of compaction; MaxLag and MinLag in the time of the records.
 	DeleteRetention time.Duration // delete.retention.ms
 	MinLag          time.Duration // min.compaction.lag.ms
@@ -67,6 +69,8 @@ type Options struct {
 	IndexInterval int64 // index.interval.bytes
 	Preallocate   int64 // bytes reserved at a time; 0 turns it off
 	Config        Config
+	// KeyHash is nil unless a test wants another hash of keys.
+	KeyHash func(key []byte) uint64
 }
 
 // Log is the log of one partition. See the package comment.
@@ -139,7 +143,7 @@ func (l *Log) segmentOptions() segment.Options {
 	o := &l.opt
 	return segment.Options{
 		FS: o.FS, Handles: o.Handles, IndexInterval: o.IndexInterval, Preallocate: o.Preallocate,
-		SparseBelow: l.sparseBelow, EpochAt: l.EpochAt,
+		SparseBelow: l.sparseBelow, EpochAt: l.EpochAt, KeyHash: o.KeyHash,
 	}
 }
 

@@ -87,6 +87,9 @@ func (l *Log) settle() error {
 			return err
 		}
 	}
+	if err := w.replaced[0].RemoveKeys(); err != nil {
+		return err
+	}
 	if err := w.placed.PlaceDerived(); err != nil {
 		return err
 	}

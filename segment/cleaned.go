@@ -66,6 +66,9 @@ func (s *Segment) moveDerived(tail string) error {
 		return nil
 	}
 	for _, suffix := range derived {
+		if optional(suffix) && !s.keys.files.Load() {
+			continue
+		}
 		name := s.path(suffix)
 		err := s.opt.FS.Rename(name, name[:len(name)-len(t.derived)]+tail)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // done by a call before

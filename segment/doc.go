@@ -12,6 +12,8 @@ of producers, or of why something is to be durable; package log adds those.
 	<base offset, 20 digits>.index      offset -> position, sparse     (package index)
 	<base offset, 20 digits>.timeindex  timestamp -> offset, sparse    (package index)
 	<base offset, 20 digits>.check      checksums of the batch headers (check.go)
+	<base offset, 20 digits>.keyindex   hashes of keys, if they are asked for (keys.go, package index)
+	<base offset, 20 digits>.bloom      a bloom filter of them
 
 Only the .log file is the truth. While a segment is appended to, its indexes and
 checksums are in memory; [Segment.Seal] writes them. Missing or damaged ones are

@@ -21,6 +21,8 @@ type Handles struct {
 	count int
 	// lru is the ring of idle handles; next is the least recently used.
 	lru idleHandle
+
+	blooms blooms
 }
 
 type idleHandle struct {
@@ -113,6 +115,7 @@ func (h *Handles) removeLocked(ih *idleHandle) {
 
 // drop closes the idle handles of s, which is going away.
 func (h *Handles) drop(s *Segment) {
+	h.blooms.drop(s)
 	h.mu.Lock()
 	closing := slices.Clone(h.idle[s])
 	for _, ih := range closing {

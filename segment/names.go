@@ -13,6 +13,8 @@ const (
 	IndexSuffix     = ".index"
 	TimeIndexSuffix = ".timeindex"
 	CheckSuffix     = ".check"
+	KeyIndexSuffix  = ".keyindex"
+	BloomSuffix     = ".bloom"
 	// TornSuffix ends the name of a file that keeps bytes which recovery cut.
 	TornSuffix = ".torn"
 	// TempSuffix ends the name of a file that is being written; it is removed
@@ -26,7 +28,10 @@ const (
 )
 
 // derived are the suffixes of the files that are made again from the .log file.
-var derived = [...]string{IndexSuffix, TimeIndexSuffix, CheckSuffix}
+var derived = [...]string{IndexSuffix, TimeIndexSuffix, CheckSuffix, KeyIndexSuffix, BloomSuffix}
+
+// optional says of a derived file that a segment may be complete without it.
+func optional(suffix string) bool { return suffix == KeyIndexSuffix || suffix == BloomSuffix }
 
 // Suffixes returns the suffixes of all files that make up a segment, the .log
 // file's first.

@@ -401,6 +401,9 @@ func (s *Segment) TruncateTo(offset int64) (next int64, err error) {
 		return 0, fmt.Errorf("truncate segment: %w", err)
 	}
 	a := index.NewActive(s.opt.IndexInterval)
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	s.dropKeys()
 	s.fileMu.Lock()
 	defer s.fileMu.Unlock()
 	if s.file == nil {

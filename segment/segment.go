@@ -33,6 +33,8 @@ type Options struct {
 	// NoSyncFailed says that no sync of the files may have failed since they were
 	// durable; see Recover.
 	NoSyncFailed bool
+	// KeyHash is index.KeyHash unless a test wants another.
+	KeyHash func(key []byte) uint64
 	// EpochAt returns the leader epoch of the batch that holds an offset, -1 where
 	// it is not known for certain. nil knows nothing.
 	EpochAt func(offset int64) int32
@@ -80,6 +82,8 @@ type Segment struct {
 
 	damageMu sync.RWMutex
 	damage   []Damage
+
+	keys keys
 }
 
 // sealedIndex is what remains in memory of the indexes on disk.

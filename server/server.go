@@ -246,7 +246,8 @@ func (s *Server) listenHTTP(ctx context.Context, place int, n config.Network) er
 	s.admin = al
 	s.http = admin.NewServer(admin.NewHandler(admin.Options{
 		Gatherer: s.metrics.Gatherer(), Kafka: metrics.Kafka(kafkaTopics{s.set, s.advertised(n)}, s.groups),
-		Ready: s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
+		Records: s.records,
+		Ready:   s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
 	}))
 	return nil
 }

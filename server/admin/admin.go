@@ -18,7 +18,10 @@ type Options struct {
 	Kafka    prometheus.Gatherer // of /metrics/kafka; nil: there is no such path
 	Ready    func() error        // nil while the server takes requests; a nil function is always ready
 	Healthy  func() error        // nil while the process can do its work; a nil function is always healthy
-	// Profiling serves net/http/pprof. Set it only for listeners that are Loopback.
+	// Records answers GET /v1/topics/TOPIC/records; nil: there is no such path. Its errors
+	// may be a *StatusError. Without Profiling it is not asked.
+	Records func(RecordsQuery) (RecordsAnswer, error)
+	// Profiling serves net/http/pprof, and records. Set it only for listeners that are Loopback.
 	Profiling bool
 }
 
@@ -44,6 +47,9 @@ func NewHandler(opt Options) http.Handler {
 	}
 	mux.Handle("GET /healthz", probe(opt.Healthy))
 	mux.Handle("GET /readyz", probe(opt.Ready))
+	if opt.Records != nil {
+		mux.Handle("GET /v1/topics/{topic}/records", records(opt))
+	}
 	mux.Handle("GET /{$}", index(opt))
 	if opt.Profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -89,6 +95,9 @@ func index(opt Options) http.Handler {
 	}
 	text += "/healthz        200 while the process can do its work\n" +
 		"/readyz         200 while clients are served\n"
+	if opt.Records != nil {
+		text += "/v1/topics/TOPIC/records  records by key, time or offset\n"
+	}
 	if opt.Profiling {
 		text += "/debug/pprof/   profiles\n"
 	}

@@ -12,8 +12,6 @@ import (
 	"sordini/server/cmd/doctor"
 )
 
-const defaultAdmin = "127.0.0.1:9644"
-
 type doctorOptions struct {
 	admin   string
 	dataDir string
@@ -47,7 +45,7 @@ is wrong.
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&opt.admin, "admin", defaultAdmin, "address host:port of the server's admin.listen")
+	addAdmin(flags, p, &opt.admin)
 	flags.StringVar(&opt.dataDir, "data-dir", "", "data directory to look at")
 	flags.DurationVar(&opt.window, "window", 5*time.Second, "time between the two looks at the server")
 	opt.output.addTo(c)

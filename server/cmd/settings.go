@@ -102,7 +102,7 @@ func (f *settingsFlags) load(c *cobra.Command, environ []string) (config.Values,
 // withoutOwn leaves out the variables that commands read themselves.
 func withoutOwn(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		return strings.HasPrefix(entry, bootstrapVariable+"=")
+		return strings.HasPrefix(entry, bootstrapVariable+"=") || strings.HasPrefix(entry, adminVariable+"=")
 	})
 }
 

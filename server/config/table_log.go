@@ -69,6 +69,7 @@ var logSettings = []Setting{
 		Doc: "Stands in for log.roll.jitter.ms where that is unset."},
 	{Name: "log.segment.bytes", Kind: Int, Default: "1073741824", check: atLeast(1048576), Dynamic: ClusterWide},
 	{Name: "log.segment.delete.delay.ms", Kind: Long, Default: "60000", check: atLeast(0), Dynamic: ClusterWide},
+	{Name: "index.key", Kind: Boolean, Default: "false", Dynamic: ClusterWide},
 	{Name: "log.preallocate", Kind: Boolean, Default: "false", Dynamic: ClusterWide},
 	{Name: "log.index.interval.bytes", Kind: Int, Default: "4096", check: atLeast(0), Dynamic: ClusterWide},
 	{Name: "log.index.size.max.bytes", Kind: Int, Default: "10485760", check: atLeast(4), Dynamic: ClusterWide},

@@ -31,6 +31,8 @@ var topicSettings = []Setting{
 		Doc: "Under flush.policy=async and hybrid, the time after which written records are forced to disk. The greatest number means never; if flush.messages says never too, flush.async.interval.ms applies. Under sync it changes nothing."},
 	{Name: "index.interval.bytes", Synonyms: []Synonym{{"log.index.interval.bytes", 1}}, Effect: Honoured,
 		Doc: "Bytes of records between two entries of an index. Fewer make reads start closer to their offset and indexes larger."},
+	{Name: "index.key", Synonyms: []Synonym{{"index.key", 1}}, Effect: Honoured,
+		Doc: "Keep an index of the keys of records, for sordini query --key and GET /v1/topics/TOPIC/records?key=. It is made in the background and takes 12 bytes on disk for each key of a batch, and some 25 in memory for those in the active segment."},
 	{Name: "max.message.bytes", Synonyms: []Synonym{{"message.max.bytes", 1}}, Effect: Honoured,
 		Doc: "Largest record batch that is accepted, as it was sent, compressed or not."},
 	{Name: "max.compaction.lag.ms", Synonyms: []Synonym{{"log.cleaner.max.compaction.lag.ms", 1}}, Effect: Honoured,

@@ -62,6 +62,7 @@ type Topic struct {
 	SegmentIndexBytes  int64
 	IndexIntervalBytes int64
 	FileDeleteDelayMs  int64
+	IndexKey           bool
 	Preallocate        bool
 
 	FlushPolicy FlushPolicy
@@ -103,6 +104,7 @@ func (b *Broker) Topic(overrides map[string]string) Topic {
 		SegmentIndexBytes:      get("segment.index.bytes").integer,
 		IndexIntervalBytes:     get("index.interval.bytes").integer,
 		FileDeleteDelayMs:      get("file.delete.delay.ms").integer,
+		IndexKey:               get("index.key").yes,
 		Preallocate:            get("preallocate").yes,
 		FlushMs:                get("flush.ms").integer,
 		FlushMessages:          get("flush.messages").integer,

@@ -44,6 +44,13 @@ type Metrics struct {
 	CleanerReadBytes      atomic.Int64
 	CleanerWrittenBytes   atomic.Int64
 	CleanerDroppedRecords atomic.Int64
+	KeyHits               atomic.Int64 // lookups of keys that found one
+	KeyMisses             atomic.Int64
+	BloomSkips            atomic.Int64 // segments that a bloom filter spared
+	BloomPasses           atomic.Int64 // segments that one let pass rightly
+	BloomFalsePositives   atomic.Int64
+	KeyIndexBytes         atomic.Int64 // of key indexes and bloom filters written
+
 	CleanSeconds          prometheus.Histogram // one compaction of one partition
 	LastClean             prometheus.Gauge     // when one ended, seconds since 1970
 	CleanerDirtiest       prometheus.Gauge     // dirty share of the dirtiest partition
@@ -133,6 +140,13 @@ func (m *Metrics) registerCounts() {
 	count("sordini_cleaner_read_bytes_total", "Bytes read by compaction.", nil, &m.CleanerReadBytes)
 	count("sordini_cleaner_written_bytes_total", "Bytes written by compaction.", nil, &m.CleanerWrittenBytes)
 	count("sordini_cleaner_dropped_records_total", "Records dropped by compaction.", nil, &m.CleanerDroppedRecords)
+	const lookups, checks = "Lookups of keys.", "Bloom filters asked for a key."
+	count("sordini_key_lookups_total", lookups, prometheus.Labels{"result": "hit"}, &m.KeyHits)
+	count("sordini_key_lookups_total", lookups, prometheus.Labels{"result": "miss"}, &m.KeyMisses)
+	count("sordini_bloom_checks_total", checks, prometheus.Labels{"result": "skip"}, &m.BloomSkips)
+	count("sordini_bloom_checks_total", checks, prometheus.Labels{"result": "pass"}, &m.BloomPasses)
+	count("sordini_bloom_checks_total", checks, prometheus.Labels{"result": "false_positive"}, &m.BloomFalsePositives)
+	count("sordini_key_index_written_bytes_total", "Bytes of key indexes and bloom filters written.", nil, &m.KeyIndexBytes)
 	level("sordini_connections", "Open client connections.", &m.Connections)
 	count("sordini_connections_total", "Client connections accepted.", nil, &m.ConnectionsTotal)
 	count("sordini_refused_requests_total", "Requests that closed their connection: malformed, too large or unsupported.", nil, &m.RefusedRequests)

@@ -61,7 +61,7 @@ func (s *Set) keepOffline(c *checkpoint.Checkpoint) error {
 }
 
 // runBackground does what is due from time to time until the Set is closed:
-// checkpoints, retention, compaction, and forgetting producers.
+// checkpoints, retention, compaction, key indexes, and forgetting producers.
 func (s *Set) runBackground() {
 	defer s.background.Done()
 	defer s.cleaner.cancel()
@@ -88,6 +88,7 @@ func (s *Set) runBackground() {
 			cleaned = now
 			s.cleaner.kick()
 		}
+		s.keyer.kick()
 		if now.Sub(expired) >= 10*time.Minute {
 			expired = now
 			s.expireProducers(now.Add(-settings.ProducerIDExpiration))

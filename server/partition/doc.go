@@ -40,6 +40,12 @@ comes behind the high watermark. How far it came is in cleaner-offset-checkpoint
 Kafka's file; one that belongs to a deleted topic of the same name is recognized, and
 if it is lost logs are compacted anew.
 
+# Keys
+
+The keyer makes the key indexes of topics with index.key=true in the background, ten
+times a second if there is anything to do; see keyer.go, and package log for how. Produce
+requests have no part in it. Partition.Query looks records up, below the high watermark.
+
 # Failure
 
 A failed write or fsync takes one partition offline: it answers

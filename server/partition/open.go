@@ -46,7 +46,7 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 		opt: opt, handles: segment.NewHandles(opt.FS, idleHandles), flusher: newFlusher(opt.Metrics, opt.Logger),
 		byName: make(map[string][]*Partition), byID: make(map[meta.TopicID][]*Partition), stop: make(chan struct{}),
 	}
-	s.cleaner = newCleaner(s)
+	s.cleaner, s.keyer = newCleaner(s), &keyer{set: s}
 	s.space.set = s
 	if err := s.resolve(s.Image()); err != nil {
 		return nil, Report{}, err
@@ -316,6 +316,8 @@ func (s *Set) openOne(o *opening) {
 		l = log.Offline(opt, err)
 	}
 	o.result = newPartition(o.topic, o.index, l, o.settings, s.flusher)
+	o.result.keyer = s.keyer
+	s.keyer.note(o.result)
 	o.result.noteFailure()
 	s.logRecovery(o)
 }

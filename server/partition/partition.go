@@ -28,6 +28,7 @@ type Partition struct {
 	mark     *checkpoint.Mark // used by the flush under way
 	settings atomic.Pointer[config.Topic]
 	clean    cleanState // guarded by the cleaner
+	keyer    *keyer
 
 	mu       sync.Mutex
 	arriving int     // appends of important batches under way

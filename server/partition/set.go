@@ -43,6 +43,7 @@ type Set struct {
 	handles *segment.Handles
 	flusher *flusher
 	cleaner *cleaner
+	keyer   *keyer
 	marks   *checkpoint.Marks
 	space   space
 	broker  atomic.Pointer[config.Broker]
@@ -147,7 +148,7 @@ func logConfig(t *config.Topic) log.Config {
 	c := log.Config{
 		SegmentBytes: t.SegmentBytes, IndexBytes: t.SegmentIndexBytes,
 		SegmentAge: millis(t.SegmentMs), Retention: millis(t.RetentionMs), RetainBytes: t.RetentionBytes,
-		Delete: t.CleanupDelete,
+		Delete: t.CleanupDelete, IndexKeys: t.IndexKey,
 	}
 	if jitter := min(t.SegmentJitterMs, t.SegmentMs-1); jitter > 0 && c.SegmentAge > 0 {
 		c.SegmentAge -= millis(rand.Int64N(jitter))

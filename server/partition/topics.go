@@ -247,6 +247,7 @@ func (s *Set) configure(t *meta.Topic) {
 func (p *Partition) configure(settings *config.Topic) {
 	old := p.settings.Swap(settings)
 	p.log.Configure(logConfig(settings))
+	p.keyer.note(p)
 	if old.FlushPolicy == settings.FlushPolicy && old.FlushMs == settings.FlushMs && old.FlushMessages == settings.FlushMessages {
 		return
 	}

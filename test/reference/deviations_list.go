@@ -167,6 +167,11 @@ var Deviations = []Deviation{
 		Why:  "matching costs in proportion, and it may come from anybody",
 	},
 	{
+		What: "the disk is full by `log.disk.full.ratio`",
+		Here: "OffsetCommit, CreateTopics and Metadata of a new topic answer KAFKA_STORAGE_ERROR too",
+		Why:  "Kafka writes until the disk fails, then stops the directory",
+	},
+	{
 		What: "the records of a group cannot be written or read",
 		Here: "NOT_COORDINATOR for the groups of that partition",
 		Why:  "as for any failed partition",
@@ -206,6 +211,8 @@ var Deviations = []Deviation{
 		Seen: []Sight{
 			{Path: "*Configs[flush.policy]", Kafka: "-"},
 			{Path: "*Configs[flush.priority*]", Kafka: "-"},
+			{Path: "*Configs[index.key]", Kafka: "-"},
+			{Case: "fresh/configs", Path: "*Configs[log.disk.*]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.method]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.journal.bytes]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.low.interval.ms]", Kafka: "-"},

@@ -359,6 +359,16 @@ func (j *Journal) Finish() error {
 	return errors.Join(failed, j.Close())
 }
 
+// Discard closes a journal that is not used and removes its free files.
+func (j *Journal) Discard() error {
+	files := j.free
+	failed := j.Close()
+	for _, f := range files {
+		failed = errors.Join(failed, j.opt.FS.Remove(fileName(j.opt.Dir, f.generation)))
+	}
+	return failed
+}
+
 // Close closes the files and leaves them as they are.
 func (j *Journal) Close() error {
 	files := j.free

@@ -167,7 +167,7 @@ func (s *Set) openJournal(kept bool) error {
 		return err
 	}
 	if settings.FlushMethod == config.FlushBySegment {
-		return j.Close()
+		return j.Discard()
 	}
 	s.flusher.journal = &journaler{set: s, journal: j}
 	return nil

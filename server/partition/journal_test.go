@@ -322,6 +322,9 @@ func TestJournal_OffAgain(t *testing.T) {
 	b.abandon()
 	disk = disk.Crash(5, vfs.CrashDropAll)
 	b = mustOpen(t, disk, bySegment)
+	if left, err := disk.ReadDir(filepath.Join(dataDir, journalDir)); err != nil || len(left) > 0 {
+		t.Errorf("left of the journal: %v %v", left, err)
+	}
 	wantBatches(t, b.Topic("t")[0], 10)
 	mustWrite(t, b.Topic("t")[0], 3)
 	b = restarted(t, disk, b)

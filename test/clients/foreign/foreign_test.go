@@ -16,6 +16,7 @@ func TestKcat(t *testing.T) {
 	}{
 		"% Group g rebalanced (memberid rdkafka-1): assigned: t [0], t [11]": {KcatRebalance, []event.Event{{Kind: event.Assigned, Partitions: []int32{0, 11}}}},
 		"% Group g rebalanced (memberid rdkafka-1): revoked: t [3]":          {KcatRebalance, []event.Event{{Kind: event.Revoked, Partitions: []int32{3}}}},
+		"% Group g rebalanced (memberid ): revoked: t [3]":                   {KcatRebalance, []event.Event{{Kind: event.Revoked, Partitions: []int32{3}}}}, // after its session has ended
 		"% Reached end of topic t [0] at offset 30":                          {KcatRebalance, nil},
 		"11 2 35": {record, []event.Event{{Kind: event.Records, Partition: 11, First: 2, Last: 2}}},
 	} {

@@ -21,7 +21,7 @@ func Kcat(cfg member.Config) *exec.Cmd {
 }
 
 var (
-	kcatRebalance = regexp.MustCompile(`^% Group \S+ rebalanced \(memberid \S+\): (?:incrementally )?(assigned|revoked): (.*)$`)
+	kcatRebalance = regexp.MustCompile(`^% Group \S+ rebalanced \(memberid \S*\): (?:incrementally )?(assigned|revoked): (.*)$`)
 	kcatPartition = regexp.MustCompile(`\[(\d+)\]`)
 )
 

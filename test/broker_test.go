@@ -134,7 +134,8 @@ func (b *broker) tryStart() error {
 // launch starts the process and returns the path of the ports file to come.
 func (b *broker) launch() (ports string, err error) {
 	ports = filepath.Join(b.t.TempDir(), "ports.json")
-	args := []string{"serve", "--data-dir", b.dir, "--listen", b.addr, "--admin-listen", b.admin, "--ports-file", ports}
+	args := []string{"serve", "--data-dir", b.dir, "--listen", b.addr, "--admin-listen", b.admin, "--ports-file", ports,
+		"--set", "log.disk.full.ratio=1"} // whatever else is on the disk
 	line := append(append(append(b.under[:len(b.under):len(b.under)], server), args...), b.args...)
 	cmd, exited := exec.Command(line[0], line[1:]...), make(chan struct{})
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.ExtraFiles = b.log, b.log, environment(), b.files

@@ -147,15 +147,18 @@ func (s *Server) openData() error {
 	if _, err := store.Identify(dir, s.nodeID(), rand.Reader); err != nil {
 		return fmt.Errorf("identity: %w", err)
 	}
-	_, clean, err := store.Start(dir)
+	clean, err := store.EndedClean(dir)
 	if err != nil {
+		return err
+	}
+	if _, err := store.Start(clean); err != nil {
 		return err
 	}
 	s.metrics = metrics.New(s.opt.Version, api.Name)
 	s.set, s.recovery, err = partition.Open(partition.Options{
-		FS: s.fs, Dir: dir, Store: store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
+		FS: s.fs, Dirs: []partition.Dir{{Path: dir, Metadata: true, Clean: clean}}, Store: store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
 		Now: time.Now, Random: rand.Reader, SpaceInterval: time.Second,
-	}, clean)
+	})
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func TestMetrics(t *testing.T) {
 	m := metrics.New("1.2.3", func(int16) string { return "Produce" })
 	m.AppendedRecords.Store(7)
 	m.Request(0, time.Second)
-	m.ObserveStorage(func() metrics.Storage { return metrics.Storage{Dir: "data"} })
+	m.ObserveStorage(func() []metrics.Storage { return []metrics.Storage{{Dir: "data"}} })
 	code, _, body := get(t, NewHandler(Options{Gatherer: m.Gatherer()}), "GET", "/metrics")
 	if code != 200 {
 		t.Fatalf("status %d: %s", code, body)

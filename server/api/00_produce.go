@@ -136,7 +136,7 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	if reservedTopic(p.Topic) {
 		return fail(kerr.InvalidTopicException, "the topic is the broker's own: clients do not write to it")
 	}
-	if err := a.set.Writable(); err != nil {
+	if err := p.Writable(); err != nil {
 		return err
 	}
 	err := a.admitBatch(r, p, ap, records, &reply.inside)

@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/group"
 	"sordini/server/wire"
 )
 
@@ -26,8 +27,16 @@ func (a *API) offsetCommitRoute() wire.Route {
 }
 
 func (a *API) offsetCommit(r *wire.Request, req *kmsg.OffsetCommitRequest) wire.Reply {
-	if err := a.set.Writable(); err != nil {
+	if err := a.offsetsWritable(req.Group); err != nil {
 		return refuse(req, kindOf(err))
 	}
 	return a.askOne(r, req.Group, req)
+}
+
+// offsetsWritable says why a group's offsets cannot be written.
+func (a *API) offsetsWritable(groupID string) error {
+	if all := a.set.Topic(group.Topic); len(all) > 0 {
+		return all[group.Partition(groupID, len(all))].Writable()
+	}
+	return a.set.Writable()
 }

@@ -159,7 +159,7 @@ func (a *API) newConfigs(asked []kmsg.CreateTopicsRequestTopicConfig) (map[strin
 	if len(nulls) > 0 {
 		return nil, fail(kerr.InvalidConfig, "Null value not supported for topic configs: "+strings.Join(nulls, ","))
 	}
-	return configs, a.set.Broker().ValidateTopic(configs)
+	return configs, a.set.CheckTopic(configs)
 }
 
 // checkAssignment checks partitions that are placed by hand.

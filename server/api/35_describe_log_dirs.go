@@ -17,33 +17,40 @@ import (
 //	v3  error of the whole request, never set
 //	v4  size and free space of the file system (KIP-827)
 //
-// There is one directory. A partition that could not be opened is left out: what
-// it holds is not known. When the file system does not answer, the directory has
-// KAFKA_STORAGE_ERROR and no partitions, like one that is offline in Kafka.
+// A partition that could not be opened is left out: what it holds is not known. A
+// directory that is offline, or whose file system does not answer, has
+// KAFKA_STORAGE_ERROR and no partitions, as in Kafka.
 func (a *API) describeLogDirsRoute() wire.Route {
 	return serve(0, 4, a.describeLogDirs)
 }
 
 func (a *API) describeLogDirs(_ *wire.Request, req *kmsg.DescribeLogDirsRequest, resp *kmsg.DescribeLogDirsResponse) {
-	d := kmsg.NewDescribeLogDirsResponseDir()
-	d.Dir = a.set.Dir()
-	usage, err := a.set.FS().Usage(d.Dir)
-	switch {
-	case err == nil:
-		d.TotalBytes, d.UsableBytes = int64(min(usage.Total, math.MaxInt64)), int64(min(usage.Free, math.MaxInt64))
-	case !errors.Is(err, errors.ErrUnsupported):
-		a.logger.Error("data directory does not tell its space", "dir", d.Dir, "err", err)
-		d.ErrorCode = kerr.KafkaStorageError.Code
+	for _, dir := range a.set.Dirs() {
+		d := kmsg.NewDescribeLogDirsResponseDir()
+		d.Dir = dir.Path
+		if dir.Err != nil {
+			d.ErrorCode = kerr.KafkaStorageError.Code
+			resp.Dirs = append(resp.Dirs, d)
+			continue
+		}
+		usage, err := a.set.FS().Usage(d.Dir)
+		switch {
+		case err == nil:
+			d.TotalBytes, d.UsableBytes = int64(min(usage.Total, math.MaxInt64)), int64(min(usage.Free, math.MaxInt64))
+		case !errors.Is(err, errors.ErrUnsupported):
+			a.logger.Error("data directory does not tell its space", "dir", d.Dir, "err", err)
+			d.ErrorCode = kerr.KafkaStorageError.Code
+		}
+		if d.ErrorCode == 0 {
+			d.Topics = a.logDirTopics(req, dir.Path)
+		}
+		resp.Dirs = append(resp.Dirs, d)
 	}
-	if d.ErrorCode == 0 {
-		d.Topics = a.logDirTopics(req)
-	}
-	resp.Dirs = append(resp.Dirs, d)
 }
 
-// logDirTopics lists the partitions asked for, all if the request names no list
-// of topics.
-func (a *API) logDirTopics(req *kmsg.DescribeLogDirsRequest) []kmsg.DescribeLogDirsResponseDirTopic {
+// logDirTopics lists the partitions of a directory that were asked for, all if the
+// request names no list of topics.
+func (a *API) logDirTopics(req *kmsg.DescribeLogDirsRequest, dir string) []kmsg.DescribeLogDirsResponseDirTopic {
 	asked := make(map[string][]int32, len(req.Topics))
 	for _, q := range req.Topics {
 		asked[q.Topic] = append(asked[q.Topic], q.Partitions...)
@@ -58,7 +65,7 @@ func (a *API) logDirTopics(req *kmsg.DescribeLogDirsRequest) []kmsg.DescribeLogD
 		t.Topic = topic.Name
 		slices.Sort(wanted)
 		for _, p := range a.set.Topic(topic.Name) {
-			if _, found := slices.BinarySearch(wanted, p.Index); req.Topics != nil && !found || p.Log().Segments() == 0 {
+			if _, found := slices.BinarySearch(wanted, p.Index); req.Topics != nil && !found || p.DataDir() != dir || p.Log().Segments() == 0 {
 				continue
 			}
 			tp := kmsg.NewDescribeLogDirsResponseDirTopicPartition()

@@ -116,7 +116,7 @@ func (a *API) alterTopic(c *change, validateOnly bool) error {
 	update := func(current map[string]string) (map[string]string, error) {
 		next, err := c.apply(config.TopicScope, current)
 		if err == nil {
-			err = a.set.Broker().ValidateTopic(next)
+			err = a.set.CheckTopic(next)
 		}
 		return next, err
 	}

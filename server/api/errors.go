@@ -37,6 +37,7 @@ var kinds = []struct {
 }{
 	{log.ErrOffsetOutOfRange, kerr.OffsetOutOfRange},
 	{log.ErrClosed, kerr.NotLeaderForPartition},
+	{partition.ErrNoDir, kerr.KafkaStorageError},
 	{partition.ErrGone, kerr.UnknownTopicOrPartition},
 	{producer.ErrOutOfOrder, kerr.OutOfOrderSequenceNumber},
 	{producer.ErrEpoch, kerr.InvalidProducerEpoch},

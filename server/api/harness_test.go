@@ -47,16 +47,16 @@ func newHarness(t testing.TB, settings ...string) *harness {
 	h.must(err)
 	_, err = store.Apply(meta.ClusterCreated{ClusterID: testClusterID, DirectoryID: meta.TopicID{6: 0x40, 8: 0x80}.String(), NodeID: 1})
 	h.must(err)
-	_, _, err = store.Start(testData)
+	_, err = store.Start(false)
 	h.must(err)
 	values, err := config.Load(config.Input{Flags: settings})
 	h.must(err)
 	m := metrics.New("test", Name)
 	logger := slog.New(slog.NewTextHandler(h.log, nil))
 	set, _, err := partition.Open(partition.Options{
-		FS: h.fs, Dir: testData, Store: store, Values: values, Metrics: m, Logger: logger,
+		FS: h.fs, Dirs: []partition.Dir{{Path: testData, Metadata: true}}, Store: store, Values: values, Metrics: m, Logger: logger,
 		Now: time.Now, Random: rand.NewChaCha8([32]byte{}),
-	}, false)
+	})
 	h.must(err)
 	t.Cleanup(func() {
 		_ = set.Close() // fails where a test has broken the file system

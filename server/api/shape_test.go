@@ -48,15 +48,15 @@ func newShape(t testing.TB, settings ...string) *shape {
 	must(err)
 	_, err = store.Identify(dir, -1, rand.Reader)
 	must(err)
-	_, clean, err := store.Start(dir)
+	_, err = store.Start(false)
 	must(err)
 	values, err := config.Load(config.Input{Flags: settings})
 	must(err)
 	m := metrics.New("test", Name)
 	logger := slog.New(slog.DiscardHandler)
 	set, _, err := partition.Open(partition.Options{
-		FS: fs, Dir: dir, Store: store, Values: values, Metrics: m, Logger: logger, Now: time.Now, Random: rand.Reader,
-	}, clean)
+		FS: fs, Dirs: []partition.Dir{{Path: dir, Metadata: true}}, Store: store, Values: values, Metrics: m, Logger: logger, Now: time.Now, Random: rand.Reader,
+	})
 	must(err)
 	_, routes := New(Options{Set: set, Metrics: m, Logger: logger})
 	server := wire.NewServer(wire.Options{Routes: routes, Metrics: m, Logger: logger, Limits: wire.Limits{

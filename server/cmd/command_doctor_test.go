@@ -18,7 +18,7 @@ func metricsServer(t *testing.T, text string) (address string) {
 }
 
 func TestDoctor(t *testing.T) {
-	const well = "sordini_offline_logs 0\n" + `sordini_disk_used_ratio{dir="/d"} 0.5` + "\n"
+	const well = "sordini_offline_logs 0\n" + `sordini_disk_used_ratio{dir="/d"} 0.5` + "\n" + `sordini_checkpoint_age_seconds{dir="/d"} 1` + "\n"
 	address := metricsServer(t, well)
 	gone := strings.Replace(address, "127.0.0.1:", "127.0.0.1:1", 1) // no such port
 	for _, c := range []struct {
@@ -27,7 +27,7 @@ func TestDoctor(t *testing.T) {
 		says string
 	}{
 		{[]string{"--admin", address}, 0, "ok        logs        all partitions are online"},
-		{[]string{"--admin", metricsServer(t, well+"sordini_journal_broken 1\n")}, 1, "WARNING   journal"},
+		{[]string{"--admin", metricsServer(t, well+"sordini_journal_broken{dir=\"/d\"} 1\n")}, 1, "WARNING   journal"},
 		{[]string{"--admin", metricsServer(t, well+"sordini_offline_logs 3\n")}, 2, "cure    look for disk errors"},
 		{[]string{"--admin", gone}, 2, "CRITICAL  server      no answer"},
 		{[]string{"--admin", address, "--data-dir", t.TempDir()}, 2, "no data directory"},

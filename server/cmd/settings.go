@@ -137,9 +137,9 @@ func describeFaults(err error) error {
 
 // dataDir returns the one data directory.
 func dataDir(v config.Values) (string, error) {
-	dirs := v.List("log.dirs")
+	dirs := v.Broker().LogDirs
 	if len(dirs) != 1 {
 		return "", usageErrorf("log.dirs (%s) names %d directories; one is supported", v.Origin("log.dirs"), len(dirs))
 	}
-	return dirs[0], nil
+	return dirs[0].Path, nil
 }

@@ -12,7 +12,9 @@ type Broker struct {
 
 	NodeID  int32
 	Rack    string   // "" for none
-	LogDirs []string // at least one
+	LogDirs []LogDir // at least one
+	// MetadataDir is the directory of the metadata: one of LogDirs, or another.
+	MetadataDir string
 
 	AutoCreateTopics         bool
 	DeleteTopics             bool
@@ -131,7 +133,8 @@ func (v Values) Broker() *Broker {
 		Values:                   v,
 		NodeID:                   int32(v.Int64("node.id")),
 		Rack:                     v.String("broker.rack"),
-		LogDirs:                  v.List("log.dirs"),
+		LogDirs:                  v.logDirs(),
+		MetadataDir:              v.metadataDir(),
 		AutoCreateTopics:         v.Bool("auto.create.topics.enable"),
 		DeleteTopics:             v.Bool("delete.topic.enable"),
 		NumPartitions:            int32(v.Int64("num.partitions")),

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -69,10 +68,7 @@ func (v *Values) combinationFaults() Faults {
 	if id, older := v.explicit("node.id"), v.explicit("broker.id"); id != nil && older != nil && id.integer != older.integer {
 		faults = append(faults, Fault{Err: invalidConfig("node.id (%s) and broker.id (%s) are names of one number; set one of them", id.text, older.text)})
 	}
-	if len(v.resolved["log.dirs"].list) == 0 || slices.Contains(v.resolved["log.dirs"].list, "") {
-		faults = append(faults, Fault{v.Origin("log.dirs"), invalidConfig("log.dirs names no directory")})
-	}
-	return faults
+	return append(faults, v.dirFaults()...)
 }
 
 // explicit is what was set under exactly this name when the server started, nil for nothing.

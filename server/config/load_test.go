@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	if !reflect.DeepEqual(b.Network.Listeners, want) || b.Network.Advertised != nil {
 		t.Errorf("listeners %v, advertised %v", b.Network.Listeners, b.Network.Advertised)
 	}
-	if !b.AutoCreateTopics || b.NodeID != 1 || b.LogDirs[0] != "./data" || b.Network.AdminListen != "127.0.0.1:9644" {
+	if !b.AutoCreateTopics || b.NodeID != 1 || b.LogDirs[0].Path != "./data" || b.MetadataDir != "./data" || b.Network.AdminListen != "127.0.0.1:9644" {
 		t.Errorf("%+v", b)
 	}
 	if b.Offsets.Retention != 7*24*time.Hour || b.Network.MaxQueuedRequestBytes != 256<<20 {

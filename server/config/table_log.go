@@ -4,11 +4,11 @@ package config
 // long they stay. Rows without a text take it, and their effect, from the topic setting whose default they are.
 var logSettings = []Setting{
 	{Name: "log.dirs", Kind: List, Default: "./data", Alias: "log.dir", Effect: Honoured,
-		Doc: "Directories that hold the partitions."},
+		Doc: "Directories that hold the partitions, each with a class before it or not: ssd:/data1,hdd:/data2. Without one the class is ssd or hdd, as the disk says of itself, or none. New partitions go to the directory of the topic's storage.class that has the fewest. The metadata is in the first."},
 	{Name: "log.dir", Kind: List, Null: true, Alias: "log.dirs", Effect: Honoured,
 		Doc: "Older name of log.dirs, which goes first."},
-	{Name: "cordoned.log.dirs", Kind: List,
-		Doc: "Directories that get no new partitions."},
+	{Name: "cordoned.log.dirs", Kind: List, Effect: Honoured,
+		Doc: "Directories of log.dirs that get no new partitions. *: all."},
 	{Name: "num.partitions", Kind: Int, Default: "1", check: atLeast(1), Effect: Honoured,
 		Doc: "Partitions of a topic created without a number of them."},
 	{Name: "default.replication.factor", Kind: Int, Default: "1", check: atLeast(1), Effect: Honoured,

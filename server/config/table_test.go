@@ -181,6 +181,7 @@ func otherValue(t *testing.T, s Setting) string {
 			"listeners":                        "PLAINTEXT://:9999",
 			"advertised.listeners":             "PLAINTEXT://example.org:9092",
 			"controller.listener.names":        "SSL",
+			"cordoned.log.dirs":                "*",
 			"max.connections.per.ip.overrides": "127.0.0.1:7",
 		}[s.Name],
 		"range", "example.org:7", "/elsewhere", "elsewhere", "*", "earliest", "read_committed", "compact", "gzip", "segment", "low", "async", "LogAppendTime", "DEBUG", "upgrade", "SSL", "requested",

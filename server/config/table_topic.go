@@ -63,6 +63,8 @@ var topicSettings = []Setting{
 		Doc: "Random time of up to this much by which a segment is closed before segment.ms, so that not all close at once."},
 	{Name: "segment.index.bytes", Synonyms: []Synonym{{"log.index.size.max.bytes", 1}}, Effect: Honoured,
 		Doc: "Largest index of a segment; a full one begins a new segment."},
+	{Name: "storage.class", Kind: String, check: storageClassName, Effect: Honoured,
+		Doc: "Class of the data directories that new partitions go to; see log.dirs. Empty: any. Partitions that are there stay where they are."},
 	{Name: "unclean.leader.election.enable", Synonyms: []Synonym{{"unclean.leader.election.enable", 1}},
 		Doc: "Whether a replica that lacks records may become leader."},
 	{Name: "leader.replication.throttled.replicas", Kind: List, check: throttledReplicas,

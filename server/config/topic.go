@@ -64,6 +64,7 @@ type Topic struct {
 	FileDeleteDelayMs  int64
 	IndexKey           bool
 	Preallocate        bool
+	StorageClass       string // "" for any
 
 	FlushPolicy FlushPolicy
 	// FlushMs and FlushMessages say when to flush under FlushAsync and FlushHybrid. If neither was set,
@@ -106,6 +107,7 @@ func (b *Broker) Topic(overrides map[string]string) Topic {
 		FileDeleteDelayMs:      get("file.delete.delay.ms").integer,
 		IndexKey:               get("index.key").yes,
 		Preallocate:            get("preallocate").yes,
+		StorageClass:           get("storage.class").text,
 		FlushMs:                get("flush.ms").integer,
 		FlushMessages:          get("flush.messages").integer,
 		MaxMessageBytes:        get("max.message.bytes").integer,

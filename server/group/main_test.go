@@ -46,12 +46,15 @@ func open(t testing.TB, disk vfs.FS, flags ...string) *broker {
 	b.must(err)
 	_, err = b.store.Identify(dataDir, 1, random)
 	b.must(err)
-	_, clean, err := b.store.Start(dataDir)
+	dir := partition.Dir{Path: dataDir, Metadata: true}
+	dir.Clean, err = b.store.EndedClean(dataDir)
+	b.must(err)
+	_, err = b.store.Start(dir.Clean)
 	b.must(err)
 	b.set, _, err = partition.Open(partition.Options{
-		FS: disk, Dir: dataDir, Store: b.store, Values: values, Logger: quiet, Random: random,
+		FS: disk, Dirs: []partition.Dir{dir}, Store: b.store, Values: values, Logger: quiet, Random: random,
 		Metrics: metrics.New("test", func(int16) string { return "" }), Now: time.Now,
-	}, clean)
+	})
 	b.must(err)
 	b.Coordinator = Start(Options{Set: b.set, Store: b.store, Logger: quiet, Random: random})
 	return b

@@ -38,7 +38,11 @@ func workload(t testing.TB, fsys vfs.FS, h *history) error {
 			return err
 		}
 		note(i)
-		if i, _, err = s.Start(testData); err != nil {
+		clean, err := s.EndedClean(testData)
+		if err == nil {
+			i, err = s.Start(clean)
+		}
+		if err != nil {
 			return err
 		}
 		note(i)

@@ -38,7 +38,7 @@ func WriteClean(fsys vfs.FS, dataDir string, epoch int64) error {
 // TakeClean reads the marker and removes it for good: after it returns, a power
 // cut cannot bring the marker back. A missing or unreadable marker is not clean.
 // A clean one only counts if its epoch is that of the last process start, which
-// [Store.Start] checks: a backup of the directory may hold an older one.
+// [Store.EndedClean] checks: a backup of the directory may hold an older one.
 func TakeClean(fsys vfs.FS, dataDir string) (clean bool, epoch int64, err error) {
 	path := filepath.Join(dataDir, CleanShutdownFile)
 	b, err := vfs.ReadFile(fsys, path, maxCleanShutdownSize)
@@ -64,20 +64,25 @@ func TakeClean(fsys vfs.FS, dataDir string) (clean bool, epoch int64, err error)
 	return true, *m.BrokerEpoch, nil
 }
 
-// Start takes the marker from dataDir and records that a process started, with
-// the next broker epoch. It returns the image that says so, and whether the
-// process before was shut down in order. It is called once, before anything is
-// written to any log of a partition.
-func (s *Store) Start(dataDir string) (i *Image, clean bool, err error) {
+// EndedClean takes the marker from dataDir and says whether the last process was shut
+// down in order there. It is called once for each data directory, before Start.
+func (s *Store) EndedClean(dataDir string) (bool, error) {
 	marked, epoch, err := TakeClean(s.fs, dataDir)
 	if err != nil {
-		return nil, false, fmt.Errorf("start: %w", err)
+		return false, fmt.Errorf("start: %w", err)
 	}
-	last := s.Image().BrokerEpoch()
-	clean = marked && epoch == last
+	return marked && epoch == s.Image().BrokerEpoch(), nil
+}
+
+// Start records that a process started, with the next broker epoch, and returns the
+// image that says so. clean says that the process before was shut down in order
+// everywhere. It is called once, before anything is written to any log of a
+// partition.
+func (s *Store) Start(clean bool) (*Image, error) {
 	// A crash from here on leaves no marker, and the next start counts as unclean.
-	if i, err = s.Apply(ProcessStarted{Clean: clean, BrokerEpoch: last + 1}); err != nil {
-		return nil, false, fmt.Errorf("start: %w", err)
+	i, err := s.Apply(ProcessStarted{Clean: clean, BrokerEpoch: s.Image().BrokerEpoch() + 1})
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
 	}
-	return i, clean, nil
+	return i, nil
 }

@@ -69,7 +69,9 @@ func TestStart(t *testing.T) {
 			must(t, WriteClean(disk, testData, c.marker))
 		}
 		before := s.Image()
-		i, clean, err := s.Start(testData)
+		clean, err := s.EndedClean(testData)
+		must(t, err)
+		i, err := s.Start(clean)
 		must(t, err)
 		unclean := before.UncleanStarts()
 		if !c.clean {

@@ -9,7 +9,7 @@ import (
 // TestAlerts_NamesExist: the rules ask for metrics that there are.
 func TestAlerts_NamesExist(t *testing.T) {
 	m := New("test", func(int16) string { return "" })
-	m.ObserveStorage(func() Storage { return Storage{Dir: "data"} })
+	m.ObserveStorage(func() []Storage { return []Storage{{Dir: "data"}} })
 	families, err := m.Gatherer().Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -1,32 +1,35 @@
 package partition
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"sordini/log/checkpoint"
-	"sordini/server/meta"
 )
 
-// Checkpoint writes how far each log is known to be good, durably.
-func (s *Set) Checkpoint() error { return s.checkpoint(false) }
+// Checkpoint writes how far each log is known to be good, durably, in every volume
+// that is online.
+func (s *Set) Checkpoint() error {
+	return s.checkpoint(slices.DeleteFunc(slices.Clone(s.volumes), func(v *volume) bool { return v.offline() != nil }))
+}
 
-func (s *Set) checkpoint(clean bool) error {
+// checkpoint is Checkpoint for some of the volumes. One that is offline has an error.
+func (s *Set) checkpoint(volumes []*volume) error {
 	s.checkpointMu.Lock()
 	defer s.checkpointMu.Unlock()
-	c := &checkpoint.Checkpoint{BrokerEpoch: s.Image().BrokerEpoch(), Clean: clean, Partitions: make(map[checkpoint.Partition]checkpoint.Entry)}
-	for _, p := range s.All() {
-		c.Partitions[checkpoint.Partition{Topic: p.Topic, Index: p.Index}] = p.checkpointEntry()
+	var failed error
+	for _, v := range volumes {
+		err := v.offline()
+		if err == nil {
+			err = v.writeCheckpoint(v.partitions(), false)
+			v.noteError(err)
+		}
+		failed = errors.Join(failed, err)
 	}
-	if err := s.keepOffline(c); err != nil {
-		return err
-	}
-	if err := checkpoint.Write(s.opt.FS, s.opt.Dir, c); err != nil {
-		return err
-	}
-	s.checkpointed.Store(time.Now().UnixNano())
-	return nil
+	return failed
 }
 
 func (p *Partition) checkpointEntry() checkpoint.Entry {
@@ -37,27 +40,6 @@ func (p *Partition) checkpointEntry() checkpoint.Entry {
 		Topic: p.ID, Start: st.Start, Recovery: st.Flushed.Offset, High: high,
 		End: st.End.Offset, Segment: st.End.Segment, Size: st.End.Pos,
 	}
-}
-
-// keepOffline keeps what the checkpoint before said of partitions that could not
-// be opened.
-func (s *Set) keepOffline(c *checkpoint.Checkpoint) error {
-	var old *checkpoint.Checkpoint
-	for _, p := range s.All() {
-		if p.log.Segments() > 0 {
-			continue
-		}
-		if old == nil {
-			old, _ = checkpoint.Read(s.opt.FS, s.opt.Dir)
-		}
-		key := checkpoint.Partition{Topic: p.Topic, Index: p.Index}
-		if e, ok := old.Partitions[key]; ok && e.Topic == p.ID {
-			c.Partitions[key] = e
-		} else {
-			delete(c.Partitions, key)
-		}
-	}
-	return nil
 }
 
 // runBackground does what is due from time to time until the Set is closed:
@@ -80,7 +62,7 @@ func (s *Set) runBackground() {
 			checkpointed = now
 			s.try("checkpoint", s.Checkpoint)
 		}
-		if urgent := s.space.retainNow.Swap(false); urgent || now.Sub(retained) >= settings.RetentionCheckInterval {
+		if urgent := s.retainNow(); urgent || now.Sub(retained) >= settings.RetentionCheckInterval {
 			retained = now
 			s.try("retention", s.Retain)
 		}
@@ -94,6 +76,14 @@ func (s *Set) runBackground() {
 			s.expireProducers(now.Add(-settings.ProducerIDExpiration))
 		}
 	}
+}
+
+// retainNow says whether a disk has become full.
+func (s *Set) retainNow() (urgent bool) {
+	for _, v := range s.volumes {
+		urgent = v.space.retainNow.Swap(false) || urgent
+	}
+	return urgent
 }
 
 func (s *Set) try(what string, f func() error) {
@@ -135,12 +125,26 @@ func (s *Set) Retain() error {
 	return s.Purge(changed)
 }
 
-// Purge makes raised log starts durable and removes the files below them.
+// Purge makes raised log starts durable and removes the files below them. Where that
+// fails the partitions of other volumes are purged all the same.
 func (s *Set) Purge(partitions []*Partition) error {
-	s.space.makeRoom()
-	if err := s.Checkpoint(); err != nil {
-		return err
+	s.makeRoom()
+	var failed error
+	for _, v := range s.volumes {
+		mine := slices.DeleteFunc(slices.Clone(partitions), func(p *Partition) bool { return p.volume != v })
+		if len(mine) == 0 {
+			continue
+		}
+		err := s.checkpoint([]*volume{v})
+		if err == nil {
+			err = purge(mine)
+		}
+		failed = errors.Join(failed, err)
 	}
+	return failed
+}
+
+func purge(partitions []*Partition) error {
 	for _, p := range partitions {
 		if err := p.log.Purge(); err != nil {
 			p.noteFailure()
@@ -150,8 +154,17 @@ func (s *Set) Purge(partitions []*Partition) error {
 	return nil
 }
 
-// Close flushes and closes all logs and, if all of it succeeded, leaves the marker
-// of a clean shutdown. The metadata store stays open.
+// makeRoom throws off the ballast of every disk that needs it.
+func (s *Set) makeRoom() {
+	for _, v := range s.volumes {
+		if v.offline() == nil {
+			v.space.makeRoom()
+		}
+	}
+}
+
+// Close flushes and closes all logs and leaves the marker of a clean shutdown in every
+// volume where all of it succeeded. The metadata store stays open.
 func (s *Set) Close() error {
 	close(s.stop)
 	s.background.Wait()
@@ -159,41 +172,39 @@ func (s *Set) Close() error {
 	defer s.changing.Unlock()
 	s.purging.Wait()
 	failed := s.closeLogs()
-	if err := s.closeJournal(failed == nil); err != nil && failed == nil {
-		failed = err
+	var all error
+	for _, v := range s.volumes {
+		all = errors.Join(all, v.close(failed[v]))
 	}
-	if err := s.marks.Close(); err != nil && failed == nil {
-		failed = err
+	if all != nil {
+		return fmt.Errorf("not a clean shutdown: %w", all)
 	}
-	if err := s.checkpoint(failed == nil); err != nil {
-		return err
-	}
-	if failed != nil {
-		return fmt.Errorf("not a clean shutdown: %w", failed)
-	}
-	return meta.WriteClean(s.opt.FS, s.opt.Dir, s.Image().BrokerEpoch())
+	return nil
 }
 
 // close closes the log. It syncs it, and in case that fails the mark stays as Begin
 // leaves it.
 func (p *Partition) close() error {
-	if err := p.mark.Begin(); err != nil {
+	if err := p.beginSync(); err != nil {
 		p.log.Fail(err)
 	}
 	return p.log.Close()
 }
 
-// closeLogs closes the logs, several at a time, and returns the first failure.
-func (s *Set) closeLogs() error {
+// closeLogs closes the logs, several at a time, and returns the first failure in each
+// volume.
+func (s *Set) closeLogs() map[*volume]error {
 	var mu sync.Mutex
-	var failed error
+	failed := make(map[*volume]error)
 	var closing sync.WaitGroup
 	slots := make(chan struct{}, parallelFlushes)
 	all := s.All()
 	for _, p := range all {
 		p.leave()
 	}
-	s.flusher.running.Wait()
+	for _, v := range s.volumes {
+		v.flusher.running.Wait()
+	}
 	for _, p := range all {
 		slots <- struct{}{}
 		closing.Go(func() {
@@ -201,8 +212,8 @@ func (s *Set) closeLogs() error {
 			if err := p.close(); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				if failed == nil {
-					failed = fmt.Errorf("%s-%d: %w", p.Topic, p.Index, err)
+				if failed[p.volume] == nil {
+					failed[p.volume] = fmt.Errorf("%s-%d: %w", p.Topic, p.Index, err)
 				}
 			}
 		})

@@ -62,12 +62,12 @@ func ThrowBallast(fsys vfs.FS, dir string, logger *slog.Logger) {
 func (d *space) makeRoom() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	u, err := d.set.opt.FS.Usage(d.set.opt.Dir)
+	u, err := d.volume.set.opt.FS.Usage(d.volume.Path)
 	if !d.ballast.taken || err != nil || u.Free >= ballastBytes(u)/plenty {
 		return
 	}
 	d.ballast.taken = false
-	ThrowBallast(d.set.opt.FS, d.set.opt.Dir, d.set.opt.Logger)
+	ThrowBallast(d.volume.set.opt.FS, d.volume.Path, d.volume.logger)
 }
 
 // keepBallast takes the ballast in where it is missing and there is plenty of space.
@@ -78,17 +78,17 @@ func (d *space) keepBallast() {
 	if d.ballast.taken || size == 0 || d.state == DiskFull || d.usage.Free < plenty*size {
 		return
 	}
-	err := takeBallast(d.set.opt.FS, filepath.Join(d.set.opt.Dir, ballastFile), int64(size))
+	err := takeBallast(d.volume.set.opt.FS, filepath.Join(d.volume.Path, ballastFile), int64(size))
 	d.ballast.taken = err == nil
 	if err != nil && !d.ballast.failed {
-		d.set.opt.Logger.Warn("no space is reserved for the case that the disk is full", "err", err)
+		d.volume.logger.Warn("no space is reserved for the case that the disk is full", "err", err)
 	}
 	d.ballast.failed = err != nil
 }
 
 // adoptBallast notes that an earlier process has left the file.
 func (d *space) adoptBallast() {
-	_, err := d.set.opt.FS.Stat(filepath.Join(d.set.opt.Dir, ballastFile))
+	_, err := d.volume.set.opt.FS.Stat(filepath.Join(d.volume.Path, ballastFile))
 	d.ballast.taken = err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 

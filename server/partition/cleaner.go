@@ -237,13 +237,26 @@ func (s *Set) clean(ctx context.Context, p *Partition, keys *compact.Map) (log.C
 func (c *cleaner) checkpoint() error {
 	c.checkpointMu.Lock()
 	defer c.checkpointMu.Unlock()
+	var failed error
+	for _, v := range c.set.volumes {
+		if v.offline() != nil {
+			continue
+		}
+		err := v.writeCleaned()
+		v.noteError(err)
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func (v *volume) writeCleaned() error {
 	offsets := make(map[checkpoint.Partition]int64)
-	for _, p := range c.set.All() {
+	for _, p := range v.partitions() {
 		if cleaned := p.log.Cleaned(); cleaned > 0 {
 			offsets[checkpoint.Partition{Topic: p.Topic, Index: p.Index}] = cleaned
 		}
 	}
-	return checkpoint.WriteCleaner(c.set.opt.FS, c.set.opt.Dir, offsets)
+	return checkpoint.WriteCleaner(v.set.opt.FS, v.Path, offsets)
 }
 
 // compaction adds what a topic's settings mean for the compaction of its logs.

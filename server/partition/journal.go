@@ -31,7 +31,7 @@ const (
 //
 // It belongs to the goroutine that runs the rounds.
 type journaler struct {
-	set     *Set
+	volume  *volume
 	journal *journal.Journal
 	tail    []byte
 	staged  []stagedTail
@@ -46,7 +46,7 @@ type stagedTail struct {
 
 // run flushes a round.
 func (j *journaler) run(round []*Partition) {
-	f := j.set.flusher
+	f := j.volume.flusher
 	for _, p := range round {
 		if j.failed || !j.stage(p) {
 			f.running.Go(p.flushOnce)
@@ -89,7 +89,7 @@ func (j *journaler) stage(p *Partition) bool {
 
 // commit makes the round durable, and has a file retired that has become full.
 func (j *journaler) commit() error {
-	f := j.set.flusher
+	f := j.volume.flusher
 	began, size := time.Now(), j.journal.RoundBytes()
 	full, err := j.journal.Commit()
 	if full != nil {
@@ -101,6 +101,7 @@ func (j *journaler) commit() error {
 	case err != nil:
 		j.failed = true
 		j.broken.Store(true)
+		j.volume.noteError(err)
 		f.metrics.FlushErrors.Inc()
 		f.logger.Error("the journal is not used any more until the next start: each log is synced by itself", "err", err)
 		return err
@@ -117,7 +118,7 @@ func (j *journaler) retire(full *journal.File) {
 	var syncing sync.WaitGroup
 	var failed atomic.Bool
 	for key, next := range full.Keys() {
-		p := j.set.GetByID(meta.TopicID(key.Topic), key.Partition)
+		p := j.volume.set.GetByID(meta.TopicID(key.Topic), key.Partition)
 		if p == nil {
 			continue // deleted
 		}
@@ -133,9 +134,9 @@ func (j *journaler) retire(full *journal.File) {
 		return
 	}
 	if err := j.journal.Keep(full); err != nil {
-		j.set.opt.Logger.Warn("closing a file of the journal", "err", err)
+		j.volume.logger.Warn("closing a file of the journal", "err", err)
 	}
-	j.set.opt.Logger.Error("a file of the journal is kept for the next start: a log in it could not be synced")
+	j.volume.logger.Error("a file of the journal is kept for the next start: a log in it could not be synced")
 }
 
 // syncBelow syncs the log up to an offset at least. It says false if that failed and
@@ -156,26 +157,26 @@ func (p *Partition) syncBelow(offset int64) bool {
 	return err == nil || p.gone
 }
 
-// openJournal makes the journal ready if the settings want it. kept says that the
-// one there is must stay as it is.
-func (s *Set) openJournal(kept bool) error {
-	settings := s.Broker().Log
-	j, err := journal.Open(journal.Options{
-		FS: s.opt.FS, Dir: filepath.Join(s.opt.Dir, journalDir), FileBytes: settings.JournalBytes / 2,
-	}, kept)
+// journalPath is the directory of the volume's journal.
+func (v *volume) journalPath() string { return filepath.Join(v.Path, journalDir) }
+
+// openJournal makes the journal ready if the settings want it.
+func (v *volume) openJournal() error {
+	settings := v.set.Broker().Log
+	j, err := journal.Open(journal.Options{FS: v.set.opt.FS, Dir: v.journalPath(), FileBytes: settings.JournalBytes / 2}, v.kept)
 	if err != nil {
 		return err
 	}
 	if settings.FlushMethod == config.FlushBySegment {
 		return j.Discard()
 	}
-	s.flusher.journal = &journaler{set: s, journal: j}
+	v.flusher.journal = &journaler{volume: v, journal: j}
 	return nil
 }
 
 // closeJournal closes the journal; finished says that all logs were closed in order.
-func (s *Set) closeJournal(finished bool) error {
-	j := s.flusher.journal
+func (v *volume) closeJournal(finished bool) error {
+	j := v.flusher.journal
 	switch {
 	case j == nil:
 		return nil
@@ -189,48 +190,63 @@ func (s *Set) closeJournal(finished bool) error {
 type redoing struct {
 	*opening
 	redo *log.Redo
+	left bool // something could not be written back
 }
 
 // replayJournal writes back what an earlier process has acknowledged out of the
-// journal. Partitions where that fails are offline, and kept says that the journal
-// must stay for them.
-func (s *Set) replayJournal(all []*opening, inOrder bool) (kept bool, err error) {
-	logs := make(map[journal.Key]*redoing, len(all))
-	for _, o := range all {
-		logs[journal.Key{Topic: o.topic.ID, Partition: o.index}] = &redoing{opening: o}
-	}
-	r, err := journal.Replay(s.opt.FS, filepath.Join(s.opt.Dir, journalDir), inOrder, func(e *journal.Entry) error {
-		if l := logs[e.Key]; l != nil {
-			l.apply(s, e)
+// journal. Partitions where that fails are offline, and the journal must stay for
+// them. byKey has the partitions of all volumes; those of others have no business here.
+func (v *volume) replayJournal(byKey map[journal.Key]*opening, inOrder bool) error {
+	logs := make(map[journal.Key]*redoing)
+	strays := 0
+	r, err := journal.Replay(v.set.opt.FS, v.journalPath(), inOrder, func(e *journal.Entry) error {
+		o := byKey[e.Key]
+		switch {
+		case o == nil: // deleted
+		case o.volume == v:
+			if logs[e.Key] == nil {
+				logs[e.Key] = &redoing{opening: o}
+			}
+			logs[e.Key].apply(e)
+		case o.cause != nil:
+			v.kept = true // it may be found here later
+		default:
+			strays++
 		}
 		return nil
 	})
 	for _, l := range logs {
 		if l.redo != nil {
-			l.cause = errors.Join(l.cause, l.redo.Close())
+			err := l.redo.Close()
+			l.cause, l.left = errors.Join(l.cause, err), l.left || err != nil
 		}
-		kept = kept || l.cause != nil
+		v.kept = v.kept || l.left
+	}
+	if strays > 0 {
+		v.logger.Error("the journal has records of partitions that are in another data directory now; they were not written back: directories may be moved after an orderly stop only", "entries", strays)
 	}
 	if err != nil {
-		return kept, fmt.Errorf("the journal cannot be read, and it may hold the only copy of acknowledged records: %w", err)
+		return fmt.Errorf("the journal cannot be read, and it may hold the only copy of acknowledged records: %w", err)
 	}
 	if r.Entries > 0 || r.Damaged > 0 {
-		s.opt.Logger.Info("replayed the journal", "files", r.Files, "rounds", r.Rounds, "bytes", r.Bytes)
+		v.logger.Info("replayed the journal", "files", r.Files, "rounds", r.Rounds, "bytes", r.Bytes)
 	}
 	if r.Damaged > 0 {
-		s.opt.Logger.Error("the journal is damaged: acknowledged records may be missing that were not in the segments yet", "places", r.Damaged)
+		v.logger.Error("the journal is damaged: acknowledged records may be missing that were not in the segments yet", "places", r.Damaged)
 	}
-	return kept, nil
+	return nil
 }
 
 // apply writes one entry back. After an error the partition's others are left out.
-func (l *redoing) apply(s *Set, e *journal.Entry) {
+func (l *redoing) apply(e *journal.Entry) {
 	l.known.Recovery = max(l.known.Recovery, e.Next) // what is missing below it was not torn
 	if l.cause != nil {
+		l.left = true
 		return
 	}
+	defer func() { l.left = l.cause != nil }()
 	if l.redo == nil {
-		opt := log.Options{FS: s.opt.FS, Dir: s.partitionDir(l.topic.Name, l.index)}
+		opt := log.Options{FS: l.volume.set.opt.FS, Dir: l.volume.dirOf(l.topic.Name, l.index)}
 		if l.redo, l.cause = log.OpenRedo(opt, l.known.Start); l.cause != nil {
 			return
 		}

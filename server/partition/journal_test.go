@@ -243,7 +243,7 @@ func TestJournal_DoesNotUndoPartOfACompaction(t *testing.T) {
 // onDisk is the base offsets of the batches in the first segment's file, all of it.
 func onDisk(t *testing.T, p *Partition) (offsets []int64) {
 	t.Helper()
-	f, err := p.flusher.journal.set.opt.FS.Open(filepath.Join(p.log.Dir(), segment.FileName(0, segment.LogSuffix)))
+	f, err := p.volume.set.opt.FS.Open(filepath.Join(p.log.Dir(), segment.FileName(0, segment.LogSuffix)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,19 +66,22 @@ func open(fsys vfs.FS, seed uint64, flags ...string) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	var clean bool
+	dirs := []Dir{{Path: dataDir, Metadata: true}}
 	if _, err = store.Identify(dataDir, 1, random); err == nil {
-		_, clean, err = store.Start(dataDir)
+		dirs[0].Clean, err = store.EndedClean(dataDir)
+	}
+	if err == nil {
+		_, err = store.Start(dirs[0].Clean)
 	}
 	if err != nil {
 		_ = store.Close()
 		return nil, err
 	}
 	s, report, err := Open(Options{
-		FS: fsys, Dir: dataDir, Store: store, Values: values, Logger: quiet, Random: random,
+		FS: fsys, Dirs: dirs, Store: store, Values: values, Logger: quiet, Random: random,
 		Metrics: metrics.New("test", func(int16) string { return "" }),
 		Now:     func() time.Time { return time.UnixMilli(1_700_000_000_000) },
-	}, clean)
+	})
 	if err != nil {
 		_ = store.Close()
 		return nil, err
@@ -115,9 +118,13 @@ func (b *broker) abandon() {
 		p.leave()
 		_ = p.log.Abandon()
 	}
-	b.flusher.running.Wait()
-	_ = b.closeJournal(false)
-	_ = b.marks.Close()
+	for _, v := range b.volumes {
+		v.flusher.running.Wait()
+		_ = v.closeJournal(false)
+		if v.marks != nil {
+			_ = v.marks.Close()
+		}
+	}
 	_ = b.store.Close()
 }
 

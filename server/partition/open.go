@@ -16,6 +16,7 @@ import (
 
 	"sordini/log"
 	"sordini/log/checkpoint"
+	"sordini/log/journal"
 	"sordini/segment"
 	"sordini/segment/vfs"
 	"sordini/server/config"
@@ -38,38 +39,27 @@ type Report struct {
 	Took       time.Duration
 }
 
-// Open opens all partitions that the metadata names. clean says that the process
-// before was shut down in order, as meta.Store.Start found.
-func Open(opt Options, clean bool) (*Set, Report, error) {
+// Open opens all partitions that the metadata names.
+func Open(opt Options) (*Set, Report, error) {
 	began := opt.Now()
-	s := &Set{
-		opt: opt, handles: segment.NewHandles(opt.FS, idleHandles), flusher: newFlusher(opt.Metrics, opt.Logger),
-		byName: make(map[string][]*Partition), byID: make(map[meta.TopicID][]*Partition), stop: make(chan struct{}),
-	}
-	s.cleaner, s.keyer = newCleaner(s), &keyer{set: s}
-	s.space.set = s
+	s := newSet(opt)
 	if err := s.resolve(s.Image()); err != nil {
 		return nil, Report{}, err
 	}
-	s.space.look()
-	ck, err := checkpoint.Read(opt.FS, opt.Dir)
-	if err != nil {
-		opt.Logger.Error("checkpoint not usable: logs are scanned from the one before it, or from their start", "err", err)
+	r := Report{Clean: true}
+	for _, v := range s.volumes {
+		r.Clean = r.Clean && (v.Clean || v.offline() != nil)
 	}
-	marks, err := checkpoint.ReadMarks(opt.FS, opt.Dir)
-	if err != nil {
-		opt.Logger.Error("marks of the last syncs not usable: the checkpoint says how far logs were synced", "err", err)
-	}
-	if err := checkpoint.DoubtMarks(opt.FS, opt.Dir); err != nil {
-		return nil, Report{}, fmt.Errorf("marks of the last syncs: %w", err)
-	}
-	if err := s.tidy(); err != nil {
-		return nil, Report{}, err
-	}
-	r := Report{Clean: clean}
-	kept, err := s.openAll(ck, marks, clean && ck.Clean, &r)
+	found := make(whereabouts)
+	err := s.eachOnline((*volume).read)
 	if err == nil {
-		err = s.begin(kept)
+		err = s.tidy(found)
+	}
+	if err == nil {
+		err = s.openAll(found, &r)
+	}
+	if err == nil {
+		err = s.eachOnline((*volume).begin)
 	}
 	if err != nil {
 		return nil, r, err
@@ -78,37 +68,45 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 	s.background.Add(1)
 	go s.runBackground()
 	if opt.SpaceInterval > 0 {
-		s.space.adoptBallast()
+		_ = s.eachOnline(func(v *volume) error { v.space.adoptBallast(); return nil })
 		s.background.Add(1)
 		go s.watchSpace(opt.SpaceInterval)
 	}
 	return s, r, nil
 }
 
-// begin makes durable what opening found and starts to mark what is synced. kept
-// says that the journal must stay.
-func (s *Set) begin(kept bool) error {
-	if err := s.Checkpoint(); err != nil {
-		return err
+func newSet(opt Options) *Set {
+	s := &Set{
+		opt: opt, handles: segment.NewHandles(opt.FS, idleHandles),
+		byName: make(map[string][]*Partition), byID: make(map[meta.TopicID][]*Partition), stop: make(chan struct{}),
 	}
-	marks, err := checkpoint.CreateMarks(s.opt.FS, s.opt.Dir)
-	if err != nil {
-		return err
+	for _, d := range opt.Dirs {
+		s.volumes = append(s.volumes, newVolume(s, d))
 	}
-	s.marks = marks
-	for _, p := range s.All() {
-		s.giveMark(p)
-	}
-	return s.openJournal(kept)
+	s.cleaner, s.keyer = newCleaner(s), &keyer{set: s}
+	return s
 }
 
-// giveMark gives a partition its mark. What is in the log now is synced; of a log that
-// could not be opened nothing is known.
-func (s *Set) giveMark(p *Partition) {
-	p.mark = s.marks.Of(checkpoint.MarkKey{Topic: p.ID, Index: p.Index})
-	if st := p.log.State(); st.Failure == nil {
-		p.mark.Raise(st.Flushed.Offset)
+// eachOnline does something to every volume that is online. One where that fails goes
+// offline, but if it has the metadata its error is returned.
+func (s *Set) eachOnline(do func(*volume) error) error {
+	for _, v := range s.volumes {
+		if v.offline() != nil {
+			continue
+		}
+		if err := do(v); err != nil {
+			if v.Metadata {
+				return err
+			}
+			v.fail(err)
+		}
 	}
+	for _, v := range s.volumes {
+		if v.offline() == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("no data directory can be used: %w", s.volumes[0].offline())
 }
 
 // resolve makes the settings in force from the static ones and the image.
@@ -121,118 +119,9 @@ func (s *Set) resolve(i *meta.Image) error {
 	return nil
 }
 
-// Suffixes of directories that are no partitions (any more), as in Kafka.
-const (
-	deleteSuffix = "-delete"
-	straySuffix  = "-stray"
-)
-
-// tidy finishes deletions that were interrupted and puts aside directories that
-// the metadata does not know.
-func (s *Set) tidy() error {
-	entries, err := s.opt.FS.ReadDir(s.opt.Dir)
-	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	changed := false
-	var purged []meta.Record
-	for t := range s.Image().Deleting() {
-		purged = append(purged, meta.TopicPurged{ID: t.ID})
-		changed = true // the process before may have died between removal and sync
-	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		did, err := s.tidyDir(e.Name())
-		if err != nil {
-			return fmt.Errorf("data directory: %w", err)
-		}
-		changed = changed || did
-	}
-	if changed {
-		if err := s.opt.FS.SyncDir(s.opt.Dir); err != nil {
-			return fmt.Errorf("data directory: %w", err)
-		}
-	}
-	if len(purged) > 0 {
-		if _, err := s.opt.Store.Apply(purged...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Set) tidyDir(name string) (changed bool, err error) {
-	dir := filepath.Join(s.opt.Dir, name)
-	opt := log.Options{FS: s.opt.FS, Logger: s.opt.Logger}
-	if strings.HasSuffix(name, deleteSuffix) {
-		return true, log.RemoveDir(opt, dir)
-	}
-	topic, index, ok := parseDirName(name)
-	if !ok {
-		return false, nil
-	}
-	id, idErr := s.readTopicID(dir)
-	t := s.Image().Topic(topic)
-	if t != nil && index < t.Partitions && (idErr != nil || id == t.ID) {
-		return false, nil
-	}
-	for gone := range s.Image().Deleting() {
-		// Without its file, which a power cut may take from an unflushed partition,
-		// the name tells.
-		if idErr == nil && gone.ID == id || idErr != nil && gone.Name == topic {
-			return true, log.RemoveDir(opt, dir)
-		}
-	}
-	if s.empty(dir) {
-		return true, log.RemoveDir(opt, dir) // a creation that was interrupted
-	}
-	s.opt.Logger.Warn("directory belongs to no topic; set aside, nothing is deleted", "dir", dir)
-	aside := asideName(name, fmt.Sprintf(".%d%s", s.opt.Now().UnixNano(), straySuffix))
-	return true, s.opt.FS.Rename(dir, filepath.Join(s.opt.Dir, aside))
-}
-
-// asideName is the name of a directory with a suffix, cut to the 255 bytes that
-// file systems allow.
-func asideName(name, suffix string) string {
-	return name[:min(len(name), 255-len(suffix))] + suffix
-}
-
-// empty says whether a directory holds no record, and nothing that is not ours.
-func (s *Set) empty(dir string) bool {
-	entries, err := s.opt.FS.ReadDir(dir)
-	if err != nil {
-		return false
-	}
-	for _, e := range entries {
-		if e.IsDir() || !log.Owns(strings.TrimSuffix(e.Name(), segment.TempSuffix)) && strings.TrimSuffix(e.Name(), segment.TempSuffix) != metadataFile {
-			return false
-		}
-		if !strings.HasSuffix(e.Name(), segment.LogSuffix) {
-			continue
-		}
-		if info, err := e.Info(); err != nil || info.Size() > 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func parseDirName(name string) (topic string, index int32, ok bool) {
-	at := strings.LastIndexByte(name, '-')
-	if at <= 0 {
-		return "", 0, false
-	}
-	n, err := strconv.ParseInt(name[at+1:], 10, 32)
-	if err != nil || n < 0 || name[at+1:] != strconv.FormatInt(n, 10) {
-		return "", 0, false
-	}
-	return name[:at], int32(n), true
-}
-
 // opening is one partition to open.
 type opening struct {
+	volume   *volume
 	topic    *meta.Topic
 	index    int32
 	settings *config.Topic
@@ -242,38 +131,24 @@ type opening struct {
 	report   log.Report
 }
 
-// openAll opens the partitions, several at a time. kept says that the journal has
-// something that could not be written back.
-func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]checkpoint.Marked, clean bool, r *Report) (kept bool, err error) {
-	starts, err := checkpoint.ReadKafka(s.opt.FS, filepath.Join(s.opt.Dir, checkpoint.KafkaStart))
-	if err != nil {
-		s.opt.Logger.Warn("Kafka's log start checkpoint is not usable", "err", err)
-	}
-	cleaned, err := checkpoint.ReadKafka(s.opt.FS, filepath.Join(s.opt.Dir, checkpoint.KafkaCleaner))
-	if err != nil {
-		s.opt.Logger.Warn("checkpoint of compaction is not usable: logs are compacted anew", "err", err)
-	}
+// openAll opens the partitions, several at a time.
+func (s *Set) openAll(found whereabouts, r *Report) error {
+	here := make(map[*volume][]*opening)
 	var all []*opening
+	byKey := make(map[journal.Key]*opening)
 	for t := range s.Image().Topics() {
 		settings := s.Broker().Topic(t.Configs)
 		for i := range t.Partitions {
 			o := &opening{topic: t, index: i, settings: &settings}
-			key := checkpoint.Partition{Topic: t.Name, Index: i}
-			if e, ok := ck.Partitions[key]; ok && e.Topic == t.ID {
-				o.known = log.Known{Start: e.Start, Recovery: e.Recovery, Clean: clean, End: e.End, Segment: e.Segment, Size: e.Size}
-			} else if len(ck.Partitions) == 0 {
-				o.known.Start, o.known.Ragged = starts[key], cleaned[key] // taken over from Kafka
-			}
-			o.known.Cleaned = cleaned[key]
-			m := marks[checkpoint.MarkKey{Topic: t.ID, Index: i}]
-			o.known.Recovery = max(o.known.Recovery, m.Offset)
-			o.known.NoSyncFailed = m.Idle && vfs.ReportsLate()
+			o.volume, o.cause = s.locate(found, t, i)
+			here[o.volume] = append(here[o.volume], o)
 			all = append(all, o)
+			byKey[journal.Key{Topic: t.ID, Partition: i}] = o
 		}
 		r.Topics++
 	}
-	if kept, err = s.replayJournal(all, clean); err != nil {
-		return kept, err
+	if err := s.eachOnline(func(v *volume) error { return v.prepare(here[v], byKey) }); err != nil {
+		return err
 	}
 	s.openEach(all)
 	topics := make(map[*meta.Topic][]*Partition)
@@ -284,7 +159,34 @@ func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]ch
 	for t, partitions := range topics {
 		s.publish(t.Name, t.ID, partitions)
 	}
-	return kept, nil
+	return nil
+}
+
+// prepare finds out what is known of the partitions of the volume, and writes its
+// journal back. byKey has the partitions of all volumes.
+func (v *volume) prepare(mine []*opening, byKey map[journal.Key]*opening) error {
+	starts, err := checkpoint.ReadKafka(v.set.opt.FS, filepath.Join(v.Path, checkpoint.KafkaStart))
+	if err != nil {
+		v.logger.Warn("Kafka's log start checkpoint is not usable", "err", err)
+	}
+	cleaned, err := checkpoint.ReadKafka(v.set.opt.FS, filepath.Join(v.Path, checkpoint.KafkaCleaner))
+	if err != nil {
+		v.logger.Warn("checkpoint of compaction is not usable: logs are compacted anew", "err", err)
+	}
+	ck, clean := v.checkpoint, v.Clean && v.checkpoint.Clean
+	for _, o := range mine {
+		key := checkpoint.Partition{Topic: o.topic.Name, Index: o.index}
+		if e, ok := ck.Partitions[key]; ok && e.Topic == o.topic.ID {
+			o.known = log.Known{Start: e.Start, Recovery: e.Recovery, Clean: clean, End: e.End, Segment: e.Segment, Size: e.Size}
+		} else if len(ck.Partitions) == 0 {
+			o.known.Start, o.known.Ragged = starts[key], cleaned[key] // taken over from Kafka
+		}
+		o.known.Cleaned = cleaned[key]
+		m := v.synced[checkpoint.MarkKey{Topic: o.topic.ID, Index: o.index}]
+		o.known.Recovery = max(o.known.Recovery, m.Offset)
+		o.known.NoSyncFailed = m.Idle && vfs.ReportsLate()
+	}
+	return v.replayJournal(byKey, clean)
 }
 
 // openEach opens the partitions, several at a time.
@@ -309,13 +211,13 @@ func (s *Set) openEach(all []*opening) {
 // and answers with an error. A missing directory is not made again: it held data
 // once, or the disk is not mounted.
 func (s *Set) openOne(o *opening) {
-	opt := s.logOptions(o.topic, o.index, o.settings)
+	opt := o.volume.logOptions(o.topic, o.index, o.settings)
 	l, err := s.openLog(o, opt)
 	if err != nil {
 		opt.Logger.Error("partition is offline: it could not be opened", "err", err)
 		l = log.Offline(opt, err)
 	}
-	o.result = newPartition(o.topic, o.index, l, o.settings, s.flusher)
+	o.result = newPartition(o.topic, o.index, l, o.settings, o.volume)
 	o.result.keyer = s.keyer
 	s.keyer.note(o.result)
 	o.result.noteFailure()
@@ -325,6 +227,9 @@ func (s *Set) openOne(o *opening) {
 func (s *Set) openLog(o *opening, opt log.Options) (*log.Log, error) {
 	if o.cause != nil {
 		return nil, o.cause
+	}
+	if err := o.volume.offline(); err != nil {
+		return nil, err
 	}
 	if err := s.checkTopicID(opt.Dir, o.topic.ID); err != nil {
 		return nil, err

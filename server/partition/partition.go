@@ -24,8 +24,9 @@ type Partition struct {
 	Index int32
 
 	log      *log.Log
-	flusher  *flusher
-	mark     *checkpoint.Mark // used by the flush under way
+	volume   *volume
+	flusher  *flusher         // the volume's
+	mark     *checkpoint.Mark // used by the flush under way; nil if the volume was offline at the start
 	settings atomic.Pointer[config.Topic]
 	clean    cleanState // guarded by the cleaner
 	keyer    *keyer
@@ -47,14 +48,17 @@ type Partition struct {
 	failed   bool // the failure was reported
 }
 
-func newPartition(t *meta.Topic, index int32, l *log.Log, settings *config.Topic, f *flusher) *Partition {
-	p := &Partition{Topic: t.Name, ID: t.ID, Index: index, log: l, flusher: f}
+func newPartition(t *meta.Topic, index int32, l *log.Log, settings *config.Topic, v *volume) *Partition {
+	p := &Partition{Topic: t.Name, ID: t.ID, Index: index, log: l, volume: v, flusher: v.flusher}
 	p.settings.Store(settings)
 	p.high = l.State().Flushed
 	p.logged = p.high
 	p.unsynced = p.high.Offset
 	return p
 }
+
+// DataDir is the data directory that the partition is in.
+func (p *Partition) DataDir() string { return p.volume.Path }
 
 // Settings are the topic's settings in force.
 func (p *Partition) Settings() *config.Topic { return p.settings.Load() }
@@ -203,7 +207,7 @@ func (p *Partition) flushed(pos log.Position, err error) {
 
 // flush syncs the log and marks how far, before anybody is told.
 func (p *Partition) flush() (log.Position, error) {
-	if err := p.mark.Begin(); err != nil {
+	if err := p.beginSync(); err != nil {
 		return log.Position{}, p.log.Fail(err)
 	}
 	pos, err := p.flusher.flush(p.log)
@@ -211,6 +215,14 @@ func (p *Partition) flush() (log.Position, error) {
 		p.mark.End(pos.Offset)
 	}
 	return pos, err
+}
+
+// beginSync notes that a sync of the log begins.
+func (p *Partition) beginSync() error {
+	if p.mark == nil {
+		return p.volume.offline()
+	}
+	return p.mark.Begin()
 }
 
 // flushAgainLocked decides after a flush up to pos, while the log already ends at

@@ -357,14 +357,14 @@ func TestOpen_MissingDirectoryIsOfflineAndOthersServe(t *testing.T) {
 		mustWrite(t, p, 3)
 	}
 	b.close(t)
-	if err := log.RemoveDir(log.Options{FS: disk, Logger: quiet}, b.partitionDir("t", 0)); err != nil {
+	if err := log.RemoveDir(log.Options{FS: disk, Logger: quiet}, b.volumes[0].dirOf("t", 0)); err != nil {
 		t.Fatal(err)
 	}
 	b = mustOpen(t, disk)
 	if _, err := b.Get("t", 0).Offsets(); err == nil || b.report.Offline != 1 {
 		t.Errorf("the partition without a directory serves: %v, %+v", err, b.report)
 	}
-	if _, err := disk.Stat(b.partitionDir("t", 0)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := disk.Stat(b.volumes[0].dirOf("t", 0)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the directory was made again: %v", err)
 	}
 	mustWrite(t, b.Get("t", 1), 3)

@@ -5,13 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sordini/log"
-	"sordini/log/checkpoint"
 	"sordini/segment"
 	"sordini/segment/vfs"
 	"sordini/server/config"
@@ -22,7 +20,7 @@ import (
 // Options of a Set. All fields but SpaceInterval are required.
 type Options struct {
 	FS      vfs.FS
-	Dir     string // data directory
+	Dirs    []Dir // data directories, at least one
 	Store   *meta.Store
 	Values  config.Values // the static settings
 	Metrics *metrics.Metrics
@@ -41,11 +39,9 @@ const idleHandles = 512
 type Set struct {
 	opt     Options
 	handles *segment.Handles
-	flusher *flusher
+	volumes []*volume // not changed after Open has begun
 	cleaner *cleaner
 	keyer   *keyer
-	marks   *checkpoint.Marks
-	space   space
 	broker  atomic.Pointer[config.Broker]
 
 	// changing is held while topics, partitions or settings change.
@@ -58,7 +54,6 @@ type Set struct {
 	count  atomic.Int64 // of all partitions
 
 	checkpointMu sync.Mutex
-	checkpointed atomic.Int64 // when the last one was written, ns since 1970; 0: none was
 	purging      sync.WaitGroup
 	stop         chan struct{}
 	background   sync.WaitGroup
@@ -73,10 +68,17 @@ func (s *Set) Broker() *config.Broker { return s.broker.Load() }
 // Now is the time by the clock that the Set was given.
 func (s *Set) Now() time.Time { return s.opt.Now() }
 
-// Dir is the data directory.
-func (s *Set) Dir() string { return s.opt.Dir }
+// Dirs tells of each data directory whether it is offline.
+func (s *Set) Dirs() []Dir {
+	dirs := make([]Dir, len(s.volumes))
+	for i, v := range s.volumes {
+		dirs[i] = v.Dir
+		dirs[i].Err = v.offline()
+	}
+	return dirs
+}
 
-// FS is the file system of the data directory.
+// FS is the file system of the data directories.
 func (s *Set) FS() vfs.FS { return s.opt.FS }
 
 // Get returns a partition by topic name, nil if there is none.
@@ -139,10 +141,6 @@ func (s *Set) publish(name string, id meta.TopicID, partitions []*Partition) {
 // DirName is the name of a partition's directory, Kafka's.
 func DirName(topic string, index int32) string { return fmt.Sprintf("%s-%d", topic, index) }
 
-func (s *Set) partitionDir(topic string, index int32) string {
-	return filepath.Join(s.opt.Dir, DirName(topic, index))
-}
-
 // logConfig is what a topic's settings mean for its logs.
 func logConfig(t *config.Topic) log.Config {
 	c := log.Config{
@@ -169,17 +167,17 @@ func millis(ms int64) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-func (s *Set) logOptions(t *meta.Topic, index int32, settings *config.Topic) log.Options {
+func (v *volume) logOptions(t *meta.Topic, index int32, settings *config.Topic) log.Options {
 	// Many files grow at once, and on a small disk steps must be small.
 	const step, share = 64 << 20, 256
 	preallocate := int64(step)
-	if total := s.space.total(); total > 0 {
+	if total := v.space.total(); total > 0 {
 		preallocate = int64(min(step, max(total/share, 1<<20)))
 	}
 	return log.Options{
-		FS: s.opt.FS, Dir: s.partitionDir(t.Name, index), Handles: s.handles, Now: s.opt.Now,
-		Logger:      s.opt.Logger.With("topic", t.Name, "partition", index),
-		LeaderEpoch: s.Image().LeaderEpoch(t), IndexInterval: settings.IndexIntervalBytes,
+		FS: v.set.opt.FS, Dir: v.dirOf(t.Name, index), Handles: v.set.handles, Now: v.set.opt.Now,
+		Logger:      v.set.opt.Logger.With("topic", t.Name, "partition", index),
+		LeaderEpoch: v.set.Image().LeaderEpoch(t), IndexInterval: settings.IndexIntervalBytes,
 		Preallocate: preallocate, Config: logConfig(settings),
 	}
 }

@@ -45,7 +45,7 @@ const leaving = 0.99
 // every second, and by a writer when so much was appended since that it may be full
 // by now.
 type space struct {
-	set *Set
+	volume *volume
 
 	full  atomic.Pointer[FullError] // nil unless the state is DiskFull
 	alarm atomic.Int64              // appended bytes at which to look again
@@ -62,7 +62,7 @@ type space struct {
 
 // writable says why nothing may be written for a client, nil if it may.
 func (d *space) writable() error {
-	if d.set.opt.Metrics.AppendedBytes.Load() >= d.alarm.Load() {
+	if d.volume.set.opt.Metrics.AppendedBytes.Load() >= d.alarm.Load() {
 		d.look()
 	}
 	if full := d.full.Load(); full != nil {
@@ -75,12 +75,12 @@ func (d *space) writable() error {
 func (d *space) look() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	appended := d.set.opt.Metrics.AppendedBytes.Load()
-	u, err := d.set.opt.FS.Usage(d.set.opt.Dir)
+	appended := d.volume.set.opt.Metrics.AppendedBytes.Load()
+	u, err := d.volume.set.opt.FS.Usage(d.volume.Path)
 	if err != nil || u.Used+u.Free == 0 {
 		d.alarm.Store(appended + farAlarm)
 		if err != nil && !d.failing {
-			d.set.opt.Logger.Warn("the use of the disk cannot be told; the last known counts", "dir", d.set.opt.Dir, "err", err)
+			d.volume.logger.Warn("the use of the disk cannot be told; the last known counts", "dir", d.volume.Path, "err", err)
 		}
 		d.failing = err != nil
 		return
@@ -93,7 +93,7 @@ func (d *space) look() {
 	if d.state != DiskFull {
 		d.full.Store(nil)
 	} else {
-		d.full.Store(&FullError{Dir: d.set.opt.Dir, Used: d.used, Limit: full, Free: u.Free})
+		d.full.Store(&FullError{Dir: d.volume.Path, Used: d.used, Limit: full, Free: u.Free})
 	}
 	if d.state != before {
 		d.tell(before, warn, full)
@@ -101,7 +101,7 @@ func (d *space) look() {
 }
 
 func (d *space) limits() (warn, full float64) {
-	settings := &d.set.Broker().Log
+	settings := &d.volume.set.Broker().Log
 	return settings.DiskWarnRatio, settings.DiskFullRatio
 }
 
@@ -143,7 +143,7 @@ func nextAlarm(u vfs.Usage, full float64) int64 {
 
 // tell logs a change of the state.
 func (d *space) tell(before DiskState, warn, full float64) {
-	logger := d.set.opt.Logger.With("dir", d.set.opt.Dir, "used", fmt.Sprintf("%.1f %%", 100*d.used), "free_bytes", d.usage.Free)
+	logger := d.volume.logger.With("dir", d.volume.Path, "used", fmt.Sprintf("%.1f %%", 100*d.used), "free_bytes", d.usage.Free)
 	switch {
 	case d.state == DiskFull:
 		d.retainNow.Store(true)
@@ -167,21 +167,40 @@ func (s *Set) watchSpace(interval time.Duration) {
 		case <-s.stop:
 			return
 		case <-tick.C:
-			s.space.look()
-			s.space.keepBallast()
+			for _, v := range s.volumes {
+				if v.offline() == nil {
+					v.space.look()
+					v.space.keepBallast()
+				}
+			}
 		}
 	}
 }
 
-// Writable says why nothing may be written for clients, a *FullError, or nil. What
-// frees space, and what the server has to write for itself, need not ask.
-func (s *Set) Writable() error { return s.space.writable() }
+// Writable says why nothing may be written to the partition for clients, a *FullError,
+// or nil. What frees space, and what the server has to write for itself, need not ask.
+func (p *Partition) Writable() error { return p.volume.space.writable() }
 
-// Disk tells how full the disk is.
-func (s *Set) Disk() (state DiskState, used float64, usage vfs.Usage) {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	return s.space.state, s.space.used, s.space.usage
+// Writable says why nothing may be written for clients anywhere, a *FullError, or nil
+// if it may somewhere.
+func (s *Set) Writable() error {
+	var full error
+	for _, v := range s.volumes {
+		if v.offline() != nil {
+			continue
+		}
+		if full = v.space.writable(); full == nil {
+			return nil
+		}
+	}
+	return full
+}
+
+// now tells how full the disk is.
+func (d *space) now() (state DiskState, used float64, usage vfs.Usage) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state, d.used, d.usage
 }
 
 // total is the size of the file system in bytes, 0 if unknown.

@@ -92,8 +92,8 @@ func TestSpace_FullAndBack(t *testing.T) {
 	at := func(used uint64, want DiskState) {
 		t.Helper()
 		fsys.used.Store(used)
-		b.space.look()
-		if state, _, _ := b.Disk(); state != want {
+		b.volumes[0].space.look()
+		if state, _, _ := b.volumes[0].space.now(); state != want {
 			t.Fatalf("at %d: %v, want %v", used, state, want)
 		}
 		if err := b.Writable(); IsFull(err) != (want == DiskFull) {
@@ -181,7 +181,7 @@ func TestSpace_UnknownAndSettings(t *testing.T) {
 	defer b.close(t)
 	broken := errors.New("broken")
 	fsys.err.Store(&broken)
-	b.space.look()
+	b.volumes[0].space.look()
 	if !IsFull(b.Writable()) {
 		t.Error("an error ended the state")
 	}
@@ -212,29 +212,29 @@ func TestBallast(t *testing.T) {
 		_, err := fsys.Stat(filepath.Join(dataDir, ballastFile))
 		return err == nil
 	}
-	b.space.keepBallast()
+	b.volumes[0].space.keepBallast()
 	if there() {
 		t.Error("taken in on a full disk")
 	}
 	fsys.used.Store(100)
-	b.space.look()
-	b.space.keepBallast()
+	b.volumes[0].space.look()
+	b.volumes[0].space.keepBallast()
 	if !there() {
 		t.Fatal("not taken in")
 	}
 	ThrowBallast(fsys, dataDir, quiet)
-	b.space.makeRoom()
+	b.makeRoom()
 	if !there() {
 		t.Error("thrown off without need")
 	}
 	fsys.used.Store(1000)
-	b.space.makeRoom()
+	b.makeRoom()
 	if there() {
 		t.Error("not thrown off by a deletion")
 	}
 	fsys.used.Store(100)
-	b.space.look()
-	b.space.keepBallast()
+	b.volumes[0].space.look()
+	b.volumes[0].space.keepBallast()
 	fsys.used.Store(1000)
 	ThrowBallast(fsys, dataDir, quiet)
 	if there() {

@@ -7,22 +7,33 @@ import (
 	"sordini/server/metrics"
 )
 
-// Storage finds out how the data directory is doing. It looks at every partition.
-func (s *Set) Storage() metrics.Storage {
-	state, used, usage := s.Disk()
-	m := metrics.Storage{Dir: s.opt.Dir, DiskState: int(state), DiskUsed: used, DiskFree: usage.Free}
+// Storage finds out how the data directories are doing. It looks at every partition.
+func (s *Set) Storage() []metrics.Storage {
+	all := make([]metrics.Storage, len(s.volumes))
+	byVolume := make(map[*volume]*metrics.Storage, len(s.volumes))
 	now := time.Now()
+	for i, v := range s.volumes {
+		all[i] = v.storage(now)
+		byVolume[v] = &all[i]
+	}
 	for _, p := range s.All() {
+		m := byVolume[p.volume]
 		n, since := p.unflushed()
 		m.UnflushedBytes += n
 		if n > 0 && !since.IsZero() {
 			m.UnflushedAge = max(m.UnflushedAge, now.Sub(since))
 		}
 	}
-	if at := s.checkpointed.Load(); at != 0 {
+	return all
+}
+
+func (v *volume) storage(now time.Time) metrics.Storage {
+	state, used, usage := v.space.now()
+	m := metrics.Storage{Dir: v.Path, Offline: v.offline() != nil, DiskState: int(state), DiskUsed: used, DiskFree: usage.Free}
+	if at := v.checkpointed.Load(); at != 0 && !m.Offline {
 		m.CheckpointAge = max(0, now.Sub(time.Unix(0, at)))
 	}
-	if j := s.flusher.journal; j != nil {
+	if j := v.flusher.journal; j != nil {
 		m.JournalBroken = j.broken.Load()
 	}
 	return m

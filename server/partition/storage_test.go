@@ -13,7 +13,7 @@ func TestStorage_Unflushed(t *testing.T) {
 	b := mustOpen(t, newDisk(t), "flush.policy=async", "log.flush.interval.ms=3600000", "log.segment.bytes=1048576")
 	defer b.close(t)
 	partitions := b.create(t, "a", 2, nil)
-	if s := b.Storage(); s.UnflushedBytes != 0 || s.UnflushedAge != 0 || s.JournalBroken {
+	if s := b.Storage()[0]; s.UnflushedBytes != 0 || s.UnflushedAge != 0 || s.JournalBroken {
 		t.Errorf("nothing written: %+v", s)
 	}
 	var want int64
@@ -33,13 +33,13 @@ func TestStorage_Unflushed(t *testing.T) {
 	partitions[1].mu.Lock()
 	partitions[1].dirty = time.Now().Add(-time.Hour)
 	partitions[1].mu.Unlock()
-	if s := b.Storage(); s.UnflushedBytes != want || s.UnflushedAge < time.Hour {
+	if s := b.Storage()[0]; s.UnflushedBytes != want || s.UnflushedAge < time.Hour {
 		t.Errorf("%d bytes unflushed since %v, want %d since an hour", s.UnflushedBytes, s.UnflushedAge, want)
 	}
 	for _, p := range partitions {
 		p.flushOnce()
 	}
-	if s := b.Storage(); s.UnflushedBytes != 0 || s.UnflushedAge != 0 {
+	if s := b.Storage()[0]; s.UnflushedBytes != 0 || s.UnflushedAge != 0 {
 		t.Errorf("all flushed: %+v", s)
 	}
 	if !partitions[1].dirty.IsZero() {
@@ -52,7 +52,7 @@ func TestStorage_Journaled(t *testing.T) {
 	b := mustOpen(t, newDisk(t))
 	defer b.close(t)
 	mustWrite(t, b.create(t, "a", 1, nil)[0], 3)
-	if s := b.Storage(); s.UnflushedBytes != 0 || s.UnflushedAge != 0 {
+	if s := b.Storage()[0]; s.UnflushedBytes != 0 || s.UnflushedAge != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -62,19 +62,19 @@ func TestStorage_Checkpoint(t *testing.T) {
 	b := mustOpen(t, fsys)
 	defer b.close(t)
 	const long = int64(time.Hour)
-	b.checkpointed.Add(-long)
+	b.volumes[0].checkpointed.Add(-long)
 	fsys.SetRule(func(op vfs.Op) vfs.Fault { return vfs.Fault{Err: syscall.ENOSPC} })
 	if err := b.Checkpoint(); err == nil {
 		t.Fatal("checkpoint written")
 	}
-	if age := b.Storage().CheckpointAge; age < time.Duration(long) {
+	if age := b.Storage()[0].CheckpointAge; age < time.Duration(long) {
 		t.Errorf("a checkpoint that failed counts: %v", age)
 	}
 	fsys.SetRule(nil)
 	if err := b.Checkpoint(); err != nil {
 		t.Fatal(err)
 	}
-	if age := b.Storage().CheckpointAge; age >= time.Duration(long) {
+	if age := b.Storage()[0].CheckpointAge; age >= time.Duration(long) {
 		t.Errorf("age %v after a checkpoint", age)
 	}
 }
@@ -92,7 +92,7 @@ func TestStorage_BrokenJournal(t *testing.T) {
 		return vfs.Fault{}
 	})
 	mustWrite(t, p, 1)
-	if s := b.Storage(); !s.JournalBroken || s.UnflushedBytes != 0 {
+	if s := b.Storage()[0]; !s.JournalBroken || s.UnflushedBytes != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"sordini/log"
@@ -29,8 +30,8 @@ func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
 	defer s.changing.Unlock()
 	created := make([]*meta.Topic, len(topics))
 	errs := make([]error, len(topics))
-	var records []meta.Record
-	var which []int
+	var planned []plannedTopic
+	place := s.newPlacer()
 	names := make(map[string]bool, len(topics))
 	for i, t := range topics {
 		if names[t.Name] {
@@ -38,60 +39,82 @@ func (s *Set) CreateTopics(topics []Topic) ([]*meta.Topic, []error) {
 			continue
 		}
 		names[t.Name] = true
-		if err := s.Writable(); err != nil && !t.Internal { // groups can be read by on a full disk, too
-			errs[i] = err
-			continue
-		}
-		r, err := s.prepareTopic(t)
+		plan, err := s.prepareTopic(t, place)
 		if err != nil {
 			errs[i] = err
 			continue
 		}
-		records = append(records, r)
-		which = append(which, i)
+		plan.which = i
+		planned = append(planned, plan)
 	}
-	if len(records) == 0 {
+	if len(planned) == 0 {
 		return created, errs
 	}
-	image, err := s.commitTopics(records)
-	for n, i := range which {
+	records := make([]meta.Record, len(planned))
+	var touched []*volume
+	for i, plan := range planned {
+		records[i] = plan.record
+		touched = append(touched, plan.volumes...)
+	}
+	image, err := s.commitTopics(records, touched)
+	for _, plan := range planned {
 		if err != nil {
-			errs[i] = err
+			errs[plan.which] = err
 			continue
 		}
-		created[i] = image.TopicByID(records[n].(meta.TopicCreated).ID)
-		s.openNew(created[i], 0)
+		created[plan.which] = image.TopicByID(plan.record.ID)
+		s.openNew(created[plan.which], 0, plan.volumes)
 	}
 	return created, errs
+}
+
+// plannedTopic is a topic whose directories are there.
+type plannedTopic struct {
+	record  meta.TopicCreated
+	volumes []*volume // of its partitions
+	which   int       // of those asked for
 }
 
 // prepareTopic makes the directories of a topic. They come before the record that
 // the topic exists: a directory without a topic is an interrupted creation, a
 // topic without a directory is lost data.
-func (s *Set) prepareTopic(t Topic) (meta.Record, error) {
+func (s *Set) prepareTopic(t Topic, place *placer) (plannedTopic, error) {
+	plan := plannedTopic{record: meta.TopicCreated{Name: t.Name, Partitions: t.Partitions, Configs: t.Configs, Internal: t.Internal}}
 	if s.Image().Topic(t.Name) != nil {
-		return nil, fmt.Errorf("topic %q: %w", t.Name, meta.ErrTopicExists)
+		return plan, fmt.Errorf("topic %q: %w", t.Name, meta.ErrTopicExists)
 	}
-	id, err := meta.NewTopicID(s.opt.Random)
+	var err error
+	if plan.volumes, err = place.choose(t.Configs, t.Partitions, t.Internal); err != nil {
+		return plan, err
+	}
+	if plan.record.ID, err = meta.NewTopicID(s.opt.Random); err == nil {
+		err = s.makeDirs(t.Name, plan.record.ID, 0, plan.volumes)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("topic %q: %w", t.Name, err)
+		return plan, fmt.Errorf("topic %q: %w", t.Name, err)
 	}
-	if err := s.makeDirs(t.Name, id, 0, t.Partitions); err != nil {
-		return nil, fmt.Errorf("topic %q: %w", t.Name, err)
-	}
-	return meta.TopicCreated{Name: t.Name, ID: id, Partitions: t.Partitions, Configs: t.Configs, Internal: t.Internal}, nil
+	return plan, nil
 }
 
-func (s *Set) commitTopics(records []meta.Record) (*meta.Image, error) {
-	if err := s.opt.FS.SyncDir(s.opt.Dir); err != nil {
-		return nil, fmt.Errorf("sync data directory: %w", err)
+// commitTopics makes the directories durable that were made in some volumes, and then
+// applies the records.
+func (s *Set) commitTopics(records []meta.Record, touched []*volume) (*meta.Image, error) {
+	for _, v := range s.volumes {
+		if slices.Contains(touched, v) {
+			if err := v.syncDir(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return s.opt.Store.Apply(records...)
 }
 
-func (s *Set) makeDirs(topic string, id meta.TopicID, from, to int32) error {
-	for i := from; i < to; i++ {
-		dir := s.partitionDir(topic, i)
+// makeDirs makes the directories of a topic's partitions from one on, each in its
+// volume.
+func (s *Set) makeDirs(topic string, id meta.TopicID, from int32, volumes []*volume) error {
+	for n, v := range volumes {
+		i := from + int32(n)
+		dir := v.dirOf(topic, i)
 		err := s.opt.FS.Mkdir(dir)
 		if errors.Is(err, fs.ErrExist) && s.empty(dir) {
 			err = nil // a creation that failed half way
@@ -107,16 +130,21 @@ func (s *Set) makeDirs(topic string, id meta.TopicID, from, to int32) error {
 }
 
 // openNew opens the logs of new partitions and publishes the topic.
-func (s *Set) openNew(t *meta.Topic, from int32) {
+func (s *Set) openNew(t *meta.Topic, from int32, volumes []*volume) {
 	settings := s.Broker().Topic(t.Configs)
 	partitions := append([]*Partition(nil), s.Topic(t.Name)...)
-	for i := from; i < t.Partitions; i++ {
-		o := &opening{topic: t, index: i, settings: &settings}
+	for n, v := range volumes {
+		o := &opening{volume: v, topic: t, index: from + int32(n), settings: &settings}
 		s.openOne(o)
-		s.giveMark(o.result)
+		v.giveMark(o.result)
 		partitions = append(partitions, o.result)
 	}
 	s.publish(t.Name, t.ID, partitions)
+	for n, v := range volumes { // one that has failed meanwhile may not have seen them
+		if err := v.offline(); err != nil {
+			partitions[int(from)+n].fail(err)
+		}
+	}
 }
 
 // AddPartitions raises the number of a topic's partitions to total.
@@ -127,17 +155,18 @@ func (s *Set) AddPartitions(topic string, total int32) error {
 	if t == nil {
 		return fmt.Errorf("topic %q: %w", topic, meta.ErrUnknownTopic)
 	}
-	if err := s.Writable(); err != nil {
-		return err
-	}
-	if err := s.makeDirs(topic, t.ID, t.Partitions, total); err != nil {
-		return fmt.Errorf("topic %q: %w", topic, err)
-	}
-	image, err := s.commitTopics([]meta.Record{meta.PartitionsAdded{ID: t.ID, Partitions: total}})
+	volumes, err := s.newPlacer().choose(t.Configs, total-t.Partitions, false)
 	if err != nil {
 		return err
 	}
-	s.openNew(image.TopicByID(t.ID), t.Partitions)
+	if err := s.makeDirs(topic, t.ID, t.Partitions, volumes); err != nil {
+		return fmt.Errorf("topic %q: %w", topic, err)
+	}
+	image, err := s.commitTopics([]meta.Record{meta.PartitionsAdded{ID: t.ID, Partitions: total}}, volumes)
+	if err != nil {
+		return err
+	}
+	s.openNew(image.TopicByID(t.ID), t.Partitions, volumes)
 	return nil
 }
 
@@ -150,7 +179,7 @@ func (s *Set) DeleteTopic(id meta.TopicID) error {
 	if t == nil {
 		return fmt.Errorf("topic id %s: %w", id, meta.ErrUnknownTopic)
 	}
-	s.space.makeRoom()
+	s.makeRoom()
 	_, err := s.opt.Store.Apply(meta.TopicDeleted{ID: id})
 	if err != nil {
 		return err
@@ -161,19 +190,22 @@ func (s *Set) DeleteTopic(id meta.TopicID) error {
 	delete(s.byName, t.Name)
 	delete(s.byID, id)
 	s.mu.Unlock()
-	var dirs []string
+	dirs := make(map[*volume][]string)
 	for _, p := range partitions {
 		p.leave()
 		if err := p.log.Abandon(); err != nil {
 			s.opt.Logger.Warn("closing a deleted partition", "topic", t.Name, "partition", p.Index, "err", err)
 		}
-		name := DirName(t.Name, p.Index)
-		aside := filepath.Join(s.opt.Dir, asideName(name, fmt.Sprintf(".%x.%d%s", id[:], p.Index, deleteSuffix)))
-		rerr := s.opt.FS.Rename(filepath.Join(s.opt.Dir, name), aside)
+		v, name := p.volume, DirName(t.Name, p.Index)
+		aside := filepath.Join(v.Path, asideName(name, fmt.Sprintf(".%x.%d%s", id[:], p.Index, deleteSuffix)))
+		dirs[v] = append(dirs[v], aside)
+		if v.offline() != nil {
+			continue
+		}
+		rerr := s.opt.FS.Rename(filepath.Join(v.Path, name), aside)
 		if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) && err == nil {
 			err = fmt.Errorf("delete topic %q: %w", t.Name, rerr)
 		}
-		dirs = append(dirs, aside)
 	}
 	if err != nil {
 		return err // the next start finishes the deletion
@@ -185,16 +217,13 @@ func (s *Set) DeleteTopic(id meta.TopicID) error {
 
 // purge removes the directories of a deleted topic. What fails here is tried
 // again at the next start.
-func (s *Set) purge(id meta.TopicID, dirs []string) {
+func (s *Set) purge(id meta.TopicID, dirs map[*volume][]string) {
 	defer s.purging.Done()
-	err := s.opt.FS.SyncDir(s.opt.Dir)
-	for _, dir := range dirs {
-		if err == nil {
-			err = log.RemoveDir(log.Options{FS: s.opt.FS, Logger: s.opt.Logger}, dir)
+	var err error
+	for _, v := range s.volumes {
+		if len(dirs[v]) > 0 {
+			err = errors.Join(err, v.purge(dirs[v]))
 		}
-	}
-	if err == nil {
-		err = s.opt.FS.SyncDir(s.opt.Dir)
 	}
 	if err == nil {
 		_, err = s.opt.Store.Apply(meta.TopicPurged{ID: id})
@@ -202,6 +231,23 @@ func (s *Set) purge(id meta.TopicID, dirs []string) {
 	if err != nil {
 		s.opt.Logger.Error("files of a deleted topic remain until the next start", "id", id, "err", err)
 	}
+}
+
+// purge removes directories of the volume.
+func (v *volume) purge(dirs []string) error {
+	err := v.offline()
+	if err == nil {
+		err = v.syncDir()
+	}
+	for _, dir := range dirs {
+		if err == nil {
+			err = log.RemoveDir(log.Options{FS: v.set.opt.FS, Logger: v.logger}, dir)
+		}
+	}
+	if err == nil {
+		err = v.syncDir()
+	}
+	return err
 }
 
 // SetTopicConfigs replaces the settings of a topic, which were validated.
@@ -280,7 +326,11 @@ func (s *Set) UpdateBrokerConfigs(cluster bool, update func(map[string]string) (
 	if err := s.resolve(image); err != nil {
 		return err
 	}
-	s.space.look()
+	for _, v := range s.volumes {
+		if v.offline() == nil {
+			v.space.look()
+		}
+	}
 	for t := range image.Topics() {
 		s.configure(t)
 	}

@@ -212,6 +212,7 @@ var Deviations = []Deviation{
 			{Path: "*Configs[flush.policy]", Kafka: "-"},
 			{Path: "*Configs[flush.priority*]", Kafka: "-"},
 			{Path: "*Configs[index.key]", Kafka: "-"},
+			{Path: "*Configs[storage.class]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[log.disk.*]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.method]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.journal.bytes]", Kafka: "-"},

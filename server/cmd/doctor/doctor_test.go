@@ -20,7 +20,7 @@ func server(t *testing.T, lines ...string) Sample {
 		"# HELP sordini_offline_logs Logs.", "# TYPE sordini_offline_logs gauge",
 		"sordini_offline_logs 0", "sordini_corrupt_reads_total 0", "sordini_flush_errors_total 0",
 		`sordini_disk_used_ratio{dir="/d \"x\""} 0.5`, `sordini_disk_state{dir="/d \"x\""} 0`,
-		"sordini_checkpoint_age_seconds 12", "sordini_journal_broken 0",
+		"sordini_checkpoint_age_seconds{dir=\"/data\"} 12", "sordini_journal_broken{dir=\"/data\"} 0",
 	}, lines...)
 	s, err := Parse(strings.NewReader(strings.Join(all, "\n")))
 	if err != nil {
@@ -58,8 +58,8 @@ func TestJudge(t *testing.T) {
 		{"offline", nil, []string{"sordini_offline_logs 2"}, Critical, "logs", "2 partitions"},
 		{"flush errors", nil, []string{"sordini_flush_errors_total 1"}, Warning, "logs", "dmesg"},
 		{"corrupt", nil, []string{"sordini_corrupt_reads_total 1"}, Critical, "reads", "segment verify"},
-		{"checkpoint", nil, []string{"sordini_checkpoint_age_seconds 900"}, Warning, "checkpoint", "900 s"},
-		{"journal", nil, []string{"sordini_journal_broken 1"}, Warning, "journal", "restart"},
+		{"checkpoint", nil, []string{"sordini_checkpoint_age_seconds{dir=\"/data\"} 900"}, Warning, "checkpoint", "900 s"},
+		{"journal", nil, []string{"sordini_journal_broken{dir=\"/data\"} 1"}, Warning, "journal", "restart"},
 	} {
 		findings := Judge(server(t, c.before...), server(t, c.after...), 5*time.Second)
 		Sort(findings)

@@ -30,7 +30,19 @@ func Judge(before, after Sample, apart time.Duration) []Finding {
 	for _, dir := range slices.Sorted(maps.Keys(used)) {
 		findings = append(findings, judgeDisk(dir, used[dir], states[dir]))
 	}
-	return append(findings, judgeLogs(after), judgeReads(after), judgeCheckpoint(after), judgeJournal(after))
+	findings = append(findings, judgeLogs(after), judgeReads(after))
+	broken := after.byLabel("sordini_journal_broken", "dir")
+	ages := after.byLabel("sordini_checkpoint_age_seconds", "dir")
+	dirs := maps.Clone(ages)
+	maps.Copy(dirs, broken)
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		where := ""
+		if len(dirs) > 1 {
+			where = dir + ": "
+		}
+		findings = append(findings, judgeCheckpoint(where, ages[dir]), judgeJournal(where, broken[dir]))
+	}
+	return findings
 }
 
 func judgeFlush(before, after Sample, apart time.Duration) Finding {
@@ -104,21 +116,21 @@ func judgeReads(after Sample) Finding {
 	return fine("reads", "no damaged records were read")
 }
 
-func judgeCheckpoint(after Sample) Finding {
-	age := after["sordini_checkpoint_age_seconds"]
+// judgeCheckpoint judges a directory; where names it, if it is not the only one.
+func judgeCheckpoint(where string, age float64) Finding {
 	if age > oldCheckpoint {
-		return Finding{Warning, "checkpoint", fmt.Sprintf("the last checkpoint was written %.0f s ago", age),
+		return Finding{Warning, "checkpoint", fmt.Sprintf("%sthe last checkpoint was written %.0f s ago", where, age),
 			"checkpoints fail, mostly for want of space, or log.flush.offset.checkpoint.interval.ms is large; a restart after a crash has to check all that was written since",
 			"look for \"checkpoint failed\" in the server's log; free disk space, and see that the data directory can be written"}
 	}
-	return fine("checkpoint", fmt.Sprintf("written %.0f s ago", age))
+	return fine("checkpoint", fmt.Sprintf("%swritten %.0f s ago", where, age))
 }
 
-func judgeJournal(after Sample) Finding {
-	if after["sordini_journal_broken"] > 0 {
-		return Finding{Warning, "journal", "the journal is not used any more: each log is synced by itself, which is slower",
+func judgeJournal(where string, broken float64) Finding {
+	if broken > 0 {
+		return Finding{Warning, "journal", where + "the journal is not used any more: each log is synced by itself, which is slower",
 			"a write or fsync of the journal failed, for want of space or because of a disk error; nothing is lost by that",
 			"free disk space or repair the disk, then restart the server"}
 	}
-	return fine("journal", "in order")
+	return fine("journal", where+"in order")
 }

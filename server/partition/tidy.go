@@ -1,0 +1,180 @@
+package partition
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"sordini/log"
+	"sordini/log/checkpoint"
+	"sordini/segment"
+	"sordini/server/meta"
+)
+
+// Suffixes of directories that are no partitions (any more), as in Kafka.
+const (
+	deleteSuffix = "-delete"
+	straySuffix  = "-stray"
+)
+
+// whereabouts says in which volumes a partition has a directory.
+type whereabouts map[checkpoint.Partition][]home
+
+type home struct {
+	volume *volume
+	sure   bool // the directory has the id of the topic
+}
+
+// tidy finishes deletions that were interrupted and puts aside directories that the
+// metadata does not know. What it knows goes into found.
+func (s *Set) tidy(found whereabouts) error {
+	var purged []meta.Record
+	for t := range s.Image().Deleting() {
+		purged = append(purged, meta.TopicPurged{ID: t.ID})
+	}
+	err := s.eachOnline(func(v *volume) error {
+		if err := v.tidy(found, len(purged) > 0); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range s.volumes {
+		if v.offline() != nil {
+			return nil // what was deleted may still have files there
+		}
+	}
+	if len(purged) > 0 {
+		_, err = s.opt.Store.Apply(purged...)
+	}
+	return err
+}
+
+// tidy is Set.tidy for one volume. changed says that the process before may have died
+// between a removal and its sync.
+func (v *volume) tidy(found whereabouts, changed bool) error {
+	entries, err := v.set.opt.FS.ReadDir(v.Path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		did, err := v.tidyDir(e.Name(), found)
+		if err != nil {
+			return err
+		}
+		changed = changed || did
+	}
+	if changed {
+		return v.set.opt.FS.SyncDir(v.Path)
+	}
+	return nil
+}
+
+// locate says in which volume a partition is, and why it must not be opened there.
+func (s *Set) locate(found whereabouts, t *meta.Topic, index int32) (*volume, error) {
+	homes := found[checkpoint.Partition{Topic: t.Name, Index: index}]
+	if len(homes) == 1 {
+		return homes[0].volume, homes[0].volume.offline()
+	}
+	var sure []home
+	for _, h := range homes {
+		if h.sure {
+			sure = append(sure, h)
+		}
+	}
+	if len(sure) == 1 {
+		s.opt.Logger.Warn("a directory of a partition has no topic id, and another one has: it is left alone",
+			"topic", t.Name, "partition", index, "used", sure[0].volume.Path)
+		return sure[0].volume, sure[0].volume.offline()
+	}
+	if len(homes) > 1 {
+		return homes[0].volume, fmt.Errorf("the partition is in two data directories, %s and %s: move one of the two %s away",
+			homes[0].volume.Path, homes[1].volume.Path, DirName(t.Name, index))
+	}
+	for _, v := range s.volumes {
+		if err := v.offline(); err != nil {
+			return v, err
+		}
+	}
+	if len(s.volumes) > 1 {
+		return s.volumes[0], errors.New("none of the data directories has the partition (is a disk not mounted, or missing in log.dirs?)")
+	}
+	return s.volumes[0], nil // opening says what is wrong
+}
+
+func (v *volume) tidyDir(name string, found whereabouts) (changed bool, err error) {
+	s, dir := v.set, filepath.Join(v.Path, name)
+	opt := log.Options{FS: s.opt.FS, Logger: v.logger}
+	if strings.HasSuffix(name, deleteSuffix) {
+		return true, log.RemoveDir(opt, dir)
+	}
+	topic, index, ok := parseDirName(name)
+	if !ok {
+		return false, nil
+	}
+	id, idErr := s.readTopicID(dir)
+	t := s.Image().Topic(topic)
+	if t != nil && index < t.Partitions && (idErr != nil || id == t.ID) {
+		key := checkpoint.Partition{Topic: topic, Index: index}
+		found[key] = append(found[key], home{v, idErr == nil})
+		return false, nil
+	}
+	for gone := range s.Image().Deleting() {
+		// Without its file, which a power cut may take from an unflushed partition,
+		// the name tells.
+		if idErr == nil && gone.ID == id || idErr != nil && gone.Name == topic {
+			return true, log.RemoveDir(opt, dir)
+		}
+	}
+	if s.empty(dir) {
+		return true, log.RemoveDir(opt, dir) // a creation that was interrupted
+	}
+	v.logger.Warn("directory belongs to no topic; set aside, nothing is deleted", "dir", dir)
+	aside := asideName(name, fmt.Sprintf(".%d%s", s.opt.Now().UnixNano(), straySuffix))
+	return true, s.opt.FS.Rename(dir, filepath.Join(v.Path, aside))
+}
+
+// asideName is the name of a directory with a suffix, cut to the 255 bytes that
+// file systems allow.
+func asideName(name, suffix string) string {
+	return name[:min(len(name), 255-len(suffix))] + suffix
+}
+
+// empty says whether a directory holds no record, and nothing that is not ours.
+func (s *Set) empty(dir string) bool {
+	entries, err := s.opt.FS.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if e.IsDir() || !log.Owns(strings.TrimSuffix(e.Name(), segment.TempSuffix)) && strings.TrimSuffix(e.Name(), segment.TempSuffix) != metadataFile {
+			return false
+		}
+		if !strings.HasSuffix(e.Name(), segment.LogSuffix) {
+			continue
+		}
+		if info, err := e.Info(); err != nil || info.Size() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func parseDirName(name string) (topic string, index int32, ok bool) {
+	at := strings.LastIndexByte(name, '-')
+	if at <= 0 {
+		return "", 0, false
+	}
+	n, err := strconv.ParseInt(name[at+1:], 10, 32)
+	if err != nil || n < 0 || name[at+1:] != strconv.FormatInt(n, 10) {
+		return "", 0, false
+	}
+	return name[:at], int32(n), true
+}

@@ -27,10 +27,9 @@ import (
 	"sordini/server/wire"
 )
 
-// Options of a Server. Values, DataDir and Logger are required.
+// Options of a Server. Values and Logger are required.
 type Options struct {
 	Values    config.Values
-	DataDir   string
 	PortsFile string // where to write the addresses as JSON; "" for nowhere
 	Version   string
 	Logger    *slog.Logger
@@ -50,7 +49,7 @@ type Addresses struct {
 type Server struct {
 	opt      Options
 	fs       vfs.FS
-	lock     io.Closer
+	locks    []io.Closer
 	store    *meta.Store
 	set      *partition.Set
 	groups   *group.Coordinator
@@ -66,11 +65,6 @@ type Server struct {
 	serving   sync.WaitGroup
 	stopping  atomic.Bool
 }
-
-const (
-	lockFile    = ".lock"
-	metadataDir = "metadata"
-)
 
 // Start opens everything and listens. On an error nothing is left open.
 func Start(ctx context.Context, opt Options) (*Server, error) {
@@ -118,48 +112,32 @@ func (s *Server) elements() int {
 	return always + perPartition*s.set.Len()
 }
 
-// openData takes the lock, opens the metadata and all partitions.
+// openData takes the locks, opens the metadata and all partitions.
 func (s *Server) openData() error {
-	dir := s.opt.DataDir
-	if err := s.fs.MkdirAll(dir); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	lock, err := s.fs.Lock(filepath.Join(dir, lockFile))
-	if errors.Is(err, vfs.ErrLocked) {
-		return fmt.Errorf("data directory %s is in use by another process", dir)
-	}
-	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	s.lock = lock
-	if err := s.refuseKafkas(); err != nil {
-		return err
-	}
-	partition.ThrowBallast(s.fs, dir, s.opt.Logger)
-	store, report, err := meta.Open(s.fs, filepath.Join(dir, metadataDir), meta.Options{Log: s.opt.Logger})
-	if err != nil {
-		return fmt.Errorf("metadata: %w", err)
-	}
-	s.store = store
-	if report.CutBytes > 0 {
-		s.opt.Logger.Warn("torn end of the metadata log cut", "bytes", report.CutBytes, "aside", report.CutFile)
-	}
-	if _, err := store.Identify(dir, s.nodeID(), rand.Reader); err != nil {
-		return fmt.Errorf("identity: %w", err)
-	}
-	clean, err := store.EndedClean(dir)
+	dirs, err := s.openDirs()
 	if err != nil {
 		return err
 	}
-	if _, err := store.Start(clean); err != nil {
+	if err := s.openMetadata(dirs); err != nil {
 		return err
 	}
-	s.metrics = metrics.New(s.opt.Version, api.Name)
-	s.set, s.recovery, err = partition.Open(partition.Options{
-		FS: s.fs, Dirs: []partition.Dir{{Path: dir, Metadata: true, Clean: clean}}, Store: store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
+	dirs = dirs[:len(s.opt.Values.Broker().LogDirs)] // the metadata's may come behind them
+	clean, err := s.endedClean(dirs)
+	if err != nil {
+		return err
+	}
+	if _, err := s.store.Start(clean); err != nil {
+		return err
+	}
+	opt := partition.Options{
+		FS: s.fs, Store: s.store, Values: s.opt.Values, Metrics: metrics.New(s.opt.Version, api.Name), Logger: s.opt.Logger,
 		Now: time.Now, Random: rand.Reader, SpaceInterval: time.Second,
-	})
-	if err != nil {
+	}
+	for _, d := range dirs {
+		opt.Dirs = append(opt.Dirs, d.Dir)
+	}
+	s.metrics = opt.Metrics
+	if s.set, s.recovery, err = partition.Open(opt); err != nil {
 		return err
 	}
 	s.metrics.ObserveStorage(s.set.Storage)
@@ -167,16 +145,32 @@ func (s *Server) openData() error {
 	return nil
 }
 
-// refuseKafkas leaves alone a directory that Apache Kafka has written: its topics
-// stand in a metadata log that is not read here, so that they would look like
-// leftovers.
-func (s *Server) refuseKafkas() error {
-	const kafkas = "__cluster_metadata-0"
-	_, ours := s.fs.Stat(filepath.Join(s.opt.DataDir, metadataDir))
-	if _, err := s.fs.Stat(filepath.Join(s.opt.DataDir, kafkas)); err == nil && ours != nil {
-		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); taking it over is not possible yet", s.opt.DataDir, kafkas)
+// openMetadata opens the metadata and finds out which directories belong to it.
+func (s *Server) openMetadata(dirs []*dataDir) error {
+	home := s.opt.Values.Broker().MetadataDir
+	if err := s.refuseKafkas(home); err != nil {
+		return err
 	}
-	return nil
+	if err := s.refuseUnmounted(dirs); err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		if d.Err == nil {
+			partition.ThrowBallast(s.fs, d.Path, s.opt.Logger)
+		}
+	}
+	store, report, err := meta.Open(s.fs, filepath.Join(home, metadataDir), meta.Options{Log: s.opt.Logger})
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	s.store = store
+	if report.CutBytes > 0 {
+		s.opt.Logger.Warn("torn end of the metadata log cut", "bytes", report.CutBytes, "aside", report.CutFile)
+	}
+	if _, err := store.Identify(home, s.nodeID(), rand.Reader); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	return s.adopt(dirs)
 }
 
 // nodeID is the configured one, -1 to take what the directory says.
@@ -341,6 +335,9 @@ func (s *Server) Addresses() Addresses {
 // Settings are the settings in force, dynamic ones included.
 func (s *Server) Settings() *config.Broker { return s.set.Broker() }
 
+// Dirs are the data directories.
+func (s *Server) Dirs() []partition.Dir { return s.set.Dirs() }
+
 // Recovery tells what opening the data found.
 func (s *Server) Recovery() partition.Report { return s.recovery }
 
@@ -384,8 +381,8 @@ func (s *Server) closeAll() error {
 			err = cerr
 		}
 	}
-	if s.lock != nil {
-		s.lock.Close()
+	for _, l := range s.locks {
+		l.Close()
 	}
 	return err
 }

@@ -14,11 +14,11 @@ import (
 
 func options(t *testing.T, dir string) Options {
 	t.Helper()
-	v, err := config.Load(config.Input{Flags: []string{"listeners=PLAINTEXT://127.0.0.1:0", "admin.listen=127.0.0.1:0"}})
+	v, err := config.Load(config.Input{Flags: []string{"listeners=PLAINTEXT://127.0.0.1:0", "admin.listen=127.0.0.1:0", "log.dirs=" + dir}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Values: v, DataDir: dir, Logger: slog.New(slog.DiscardHandler), Started: time.Now()}
+	return Options{Values: v, Logger: slog.New(slog.DiscardHandler), Started: time.Now()}
 }
 
 // A directory of Apache Kafka's is refused, and nothing in it is touched.

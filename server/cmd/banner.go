@@ -29,8 +29,7 @@ const exampleBanner = `  sordini 0.1.0 (rev 1a2b3c4, go1.26.8, linux/amd64)
 // banner is what a server tells when it is ready.
 type banner struct {
 	build      buildInfo
-	dataDir    string
-	usage      vfs.Usage // zero if unknown
+	dirs       []bannerDir
 	flush      config.Topic
 	recovery   partition.Report
 	kafka      string // bound address of the first listener
@@ -42,6 +41,27 @@ type banner struct {
 	took       time.Duration
 }
 
+// bannerDir is a data directory.
+type bannerDir struct {
+	partition.Dir
+	usage vfs.Usage // zero if unknown
+}
+
+// describe tells of a directory, and of its class if that distinguishes it from others.
+func (d bannerDir) describe(several bool) string {
+	class := ""
+	if several && d.Class != "" {
+		class = "  " + d.Class
+	}
+	if d.Err != nil {
+		return fmt.Sprintf("%s%s  OFFLINE: %v", d.Path, class, d.Err)
+	}
+	if d.Cordoned {
+		class += ", cordoned"
+	}
+	return d.Path + class + describeUsage(d.usage)
+}
+
 // String returns the lines, each with a newline.
 func (b banner) String() string {
 	var out strings.Builder
@@ -49,7 +69,9 @@ func (b banner) String() string {
 		fmt.Fprintf(&out, "  %-9s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintln(&out, b.build)
-	line("data", "%s%s", b.dataDir, describeUsage(b.usage))
+	for i, d := range b.dirs {
+		line([]string{"data", ""}[min(i, 1)], "%s", d.describe(len(b.dirs) > 1))
+	}
 	flush, risk := describeFlush(b.flush)
 	line("flush", "%s", flush)
 	for i, text := range risk {

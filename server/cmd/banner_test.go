@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -15,8 +16,7 @@ func testBanner() banner {
 	broker := config.Defaults().Broker()
 	return banner{
 		build:      buildInfo{Version: "0.1.0", Revision: "1a2b3c4d5e6f", Go: "go1.26.8", OS: "linux", Arch: "amd64"},
-		dataDir:    "./data",
-		usage:      vfs.Usage{Total: 252 << 30, Free: 52 << 30, Type: "ext4"},
+		dirs:       []bannerDir{{partition.Dir{Path: "./data"}, vfs.Usage{Total: 252 << 30, Free: 52 << 30, Type: "ext4"}}},
 		flush:      broker.Topic(nil),
 		recovery:   partition.Report{Clean: true, Topics: 3, Partitions: 12, Segments: 48, Took: 38 * time.Millisecond},
 		kafka:      "127.0.0.1:9092",
@@ -41,7 +41,12 @@ func TestBanner_Example(t *testing.T) {
 func TestBanner_Everything(t *testing.T) {
 	b := testBanner()
 	b.build = buildInfo{Version: "devel", Go: "go1.26.8", OS: "linux", Arch: "arm64", Revision: "1a2b3c4d5e6f", Modified: true}
-	b.usage = vfs.Usage{}
+	b.dirs = []bannerDir{
+		{partition.Dir{Path: "/ssd", Class: "ssd"}, vfs.Usage{Total: 252 << 30, Free: 52 << 30, Type: "ext4"}},
+		{partition.Dir{Path: "/old", Class: "hdd", Cordoned: true}, vfs.Usage{Total: 1 << 40, Free: 1 << 30, Type: "xfs"}},
+		{partition.Dir{Path: "/gone", Class: "hdd", Err: errors.New("not a directory")}, vfs.Usage{}},
+		{partition.Dir{Path: "/unknown"}, vfs.Usage{}},
+	}
 	b.flush = config.Topic{FlushPolicy: config.FlushAsync, FlushMs: 1500, FlushMessages: 1000}
 	b.recovery = partition.Report{
 		Topics: 1, Partitions: 2, Segments: 5, Scanned: 2, Records: 118203, Bytes: 3 << 30, Cut: 688, Damaged: 1, Offline: 1,

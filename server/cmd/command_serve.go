@@ -89,10 +89,6 @@ func (o *serveOptions) run(c *cobra.Command, p *Process) error {
 	if err != nil {
 		return err
 	}
-	dir, err := dataDir(values)
-	if err != nil {
-		return err
-	}
 	sockets, err := wire.Inherit(p.Environ)
 	if err != nil {
 		return err
@@ -100,7 +96,7 @@ func (o *serveOptions) run(c *cobra.Command, p *Process) error {
 	signals, stopSignals := p.Signals()
 	defer stopSignals()
 	start := StartOptions{
-		Values: values, DataDir: dir, PortsFile: o.portsFile, Version: thisBuild().Version, Logger: logger, Started: p.Started,
+		Values: values, PortsFile: o.portsFile, Version: thisBuild().Version, Logger: logger, Started: p.Started,
 		Sockets: sockets,
 	}
 	running, err := startOrSignal(p.Start, start, signals)
@@ -192,7 +188,6 @@ func bannerOf(opt StartOptions, running Running) banner {
 	kafka, http := running.Addresses()
 	b := banner{
 		build:      thisBuild(),
-		dataDir:    opt.DataDir,
 		flush:      broker.Topic(nil),
 		recovery:   running.Recovery(),
 		kafka:      kafka,
@@ -203,8 +198,12 @@ func bannerOf(opt StartOptions, running Running) banner {
 		profiling:  admin.Loopback(http),
 		took:       time.Since(opt.Started),
 	}
-	if usage, err := vfs.OS().Usage(opt.DataDir); err == nil {
-		b.usage = usage
+	for _, d := range running.Dirs() {
+		dir := bannerDir{Dir: d}
+		if usage, err := vfs.OS().Usage(d.Path); err == nil {
+			dir.usage = usage
+		}
+		b.dirs = append(b.dirs, dir)
 	}
 	return b
 }

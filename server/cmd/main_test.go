@@ -64,6 +64,7 @@ type fakeServer struct {
 
 func (f *fakeServer) Addresses() (kafka, admin string) { return "127.0.0.1:19092", "127.0.0.1:19644" }
 func (f *fakeServer) Recovery() partition.Report       { return partition.Report{} }
+func (f *fakeServer) Dirs() []partition.Dir            { return []partition.Dir{{Path: "./data"}} }
 func (f *fakeServer) Settings() *config.Broker         { return config.Defaults().Broker() }
 func (f *fakeServer) Stop(ctx context.Context) error   { return f.stop(ctx) }
 

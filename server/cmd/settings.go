@@ -134,12 +134,3 @@ func describeFaults(err error) error {
 	}
 	return fmt.Errorf("%s\n  %s", heading, strings.ReplaceAll(err.Error(), "\n", "\n  "))
 }
-
-// dataDir returns the one data directory.
-func dataDir(v config.Values) (string, error) {
-	dirs := v.Broker().LogDirs
-	if len(dirs) != 1 {
-		return "", usageErrorf("log.dirs (%s) names %d directories; one is supported", v.Origin("log.dirs"), len(dirs))
-	}
-	return dirs[0].Path, nil
-}

@@ -102,19 +102,6 @@ func TestLoad_Refusals(t *testing.T) {
 	}
 }
 
-func TestDataDir_OnlyOne(t *testing.T) {
-	v, err := loadSettings(t, nil, "--data-dir", "a,b")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dir, err := dataDir(v); err == nil || !strings.Contains(err.Error(), "names 2 directories") {
-		t.Errorf("%q, %v", dir, err)
-	}
-	if dir, err := dataDir(config.Defaults()); err != nil || dir != "./data" {
-		t.Errorf("%q, %v", dir, err)
-	}
-}
-
 func TestConfigShow(t *testing.T) {
 	p := newTestProcess("config", "show", "--changed", "--origin", "--set", "num.partitions=3", "--set", "ssl.key.password=secret")
 	p.Environ = []string{"SORDINI_LOG_RETENTION_HOURS=24"}

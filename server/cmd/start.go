@@ -14,7 +14,6 @@ import (
 // StartOptions say what server to start.
 type StartOptions struct {
 	Values    config.Values
-	DataDir   string
 	PortsFile string // "" for none
 	Version   string
 	Logger    *slog.Logger
@@ -28,6 +27,8 @@ type Running interface {
 	// there is none.
 	Addresses() (kafka, admin string)
 	Recovery() partition.Report
+	// Dirs are the data directories.
+	Dirs() []partition.Dir
 	// Settings are those in force, dynamic ones included.
 	Settings() *config.Broker
 	// Stop ends the server in order; what is left when ctx ends is cut off.
@@ -51,7 +52,6 @@ func (s started) Addresses() (kafka, admin string) {
 func startServer(ctx context.Context, opt StartOptions) (Running, error) {
 	s, err := server.Start(ctx, server.Options{
 		Values:    opt.Values,
-		DataDir:   opt.DataDir,
 		PortsFile: opt.PortsFile,
 		Version:   opt.Version,
 		Logger:    opt.Logger,

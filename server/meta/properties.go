@@ -200,6 +200,29 @@ func (s *Store) Identify(dataDir string, nodeID int32, random io.Reader) (*Image
 	return s.Image(), nil
 }
 
+// CheckProperties says whether a data directory, beside the one that Identify was
+// called for, is this server's by what its meta.properties says. The error is
+// ErrIdentity.
+func (i *Image) CheckProperties(dataDir string, p Properties) error {
+	if p.ClusterID != i.clusterID || p.NodeID != i.nodeID {
+		return fmt.Errorf("%w: %s belongs to node %d of cluster %s, this is node %d of cluster %s",
+			ErrIdentity, dataDir, p.NodeID, p.ClusterID, i.nodeID, i.clusterID)
+	}
+	return nil
+}
+
+// AdoptDir makes a data directory, beside the one that Identify was called for, this
+// server's, durably: it writes meta.properties with a directory id of its own.
+func (s *Store) AdoptDir(dataDir string, random io.Reader) (Properties, error) {
+	p := s.Image().identity()
+	id, err := NewTopicID(random)
+	if err != nil {
+		return p, fmt.Errorf("directory id: %w", err)
+	}
+	p.DirectoryID = id.String()
+	return p, WriteProperties(s.fs, dataDir, p)
+}
+
 // identity is what meta.properties should say.
 func (i *Image) identity() Properties {
 	return Properties{ClusterID: i.clusterID, DirectoryID: i.directoryID, NodeID: i.nodeID}

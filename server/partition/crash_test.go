@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"sordini/log"
@@ -69,6 +74,12 @@ type crashed struct {
 	fs    *vfs.Faulty
 	b     *broker
 	clean bool // the broker was closed in order
+	dirs  int  // 1 or 2
+	// failing says that the second directory's disk may break, and leaks that the first
+	// one's logs may break with it, which is not expected.
+	failing, leaks bool
+	broken         atomic.Bool
+	breakIn        atomic.Int64 // operations on the second directory
 	// topics are all that may exist; those that are gone for good are taken out.
 	topics []*promised
 	trace  []string
@@ -94,10 +105,43 @@ func orCut(what string, err error) error {
 	return wrong("%s: %v", what, err)
 }
 
+// orBroken is orCut, but errors of a broken disk are right, and gone. live is the
+// partition that has the error, nil if the disk's other partitions may be the reason.
+func (c *crashed) orBroken(what string, live *Partition, err error) (broken bool, _ error) {
+	if errors.Is(err, syscall.EIO) && c.broken.Load() && (live == nil || live.DataDir() == secondDir) {
+		return true, nil
+	}
+	return false, orCut(what, err)
+}
+
 func (c *crashed) power(disk *vfs.Mem) {
 	c.disk = disk
-	c.fs = vfs.NewFaulty(c.wrap(disk), nil)
+	c.fs = vfs.NewFaulty(c.wrap(disk), c.fault)
 	c.fs.CutAfter(c.rng.Int64N(1 << (4 + c.rng.IntN(8))))
+	c.repair()
+}
+
+// repair makes the second directory's disk whole. It may break again later.
+func (c *crashed) repair() {
+	c.broken.Store(false)
+	c.breakIn.Store(math.MaxInt64)
+	if c.failing && c.rng.IntN(3) > 0 {
+		c.breakIn.Store(c.rng.Int64N(1 << (3 + c.rng.IntN(8))))
+	}
+}
+
+// fault breaks the disk of the second directory: from some moment on every operation
+// fails.
+func (c *crashed) fault(op vfs.Op) vfs.Fault {
+	second := strings.HasPrefix(op.Path, secondDir+"/") || op.Path == secondDir
+	if second && c.breakIn.Add(-1) < 0 {
+		c.broken.Store(true)
+	}
+	log := strings.HasSuffix(op.Path, ".log") && !strings.Contains(op.Path, "/metadata/") && (op.Kind == vfs.OpWrite || op.Kind == vfs.OpCreate)
+	if c.broken.Load() && (second || c.leaks && log) {
+		return vfs.Fault{Err: syscall.EIO}
+	}
+	return vfs.Fault{}
 }
 
 // method is how a start flushes. The journal is small enough to be full soon.
@@ -107,7 +151,7 @@ func method(rng *rand.Rand) string {
 
 func (c *crashed) open() error {
 	c.seed++
-	b, err := open(c.fs, c.seed, method(c.rng))
+	b, err := openIn(c.fs, c.seed, []Dir{{Path: dataDir}, {Path: secondDir}}[:c.dirs], method(c.rng))
 	if err != nil {
 		return orCut("open", err)
 	}
@@ -128,13 +172,15 @@ func (c *crashed) open() error {
 }
 
 func (c *crashed) straysWithoutReason() string {
-	entries, err := c.disk.ReadDir(dataDir)
-	if err != nil {
-		return err.Error()
-	}
-	for _, e := range entries {
-		if e.IsDir() && bytes.HasSuffix([]byte(e.Name()), []byte(straySuffix)) {
-			return e.Name()
+	for _, dir := range []string{dataDir, secondDir} {
+		entries, err := c.disk.ReadDir(dir)
+		if err != nil {
+			return err.Error()
+		}
+		for _, e := range entries {
+			if e.IsDir() && strings.HasSuffix(e.Name(), straySuffix) {
+				return filepath.Join(dir, e.Name())
+			}
 		}
 	}
 	return ""
@@ -186,7 +232,8 @@ func (c *crashed) compareLog(p *promised, index int32) error {
 	}
 	got, o, err := contents(live)
 	if err != nil {
-		return orCut(where, err)
+		_, err := c.orBroken(where, live, err)
+		return err
 	}
 	if o.High.Offset < l.acked || o.End != o.High.Offset || o.Start < l.minStart || o.Start > l.maxStart {
 		return wrong("%s: %+v, acknowledged %d, start %d to %d", where, o, l.acked, l.minStart, l.maxStart)
@@ -221,7 +268,8 @@ func (c *crashed) step() error {
 	case n < 86:
 		return c.deleteTopic()
 	case n < 90:
-		return orCut("checkpoint", c.b.Checkpoint())
+		_, err := c.orBroken("checkpoint", nil, c.b.Checkpoint())
+		return err
 	case n < 93:
 		return c.deleteRecords()
 	case n < 95:
@@ -261,13 +309,15 @@ func (c *crashed) write() error {
 		l.written[a.Base] = a.Batch
 	}
 	if a.Err != nil {
-		return orCut("append", a.Err)
+		_, err := c.orBroken("append", live, a.Err)
+		return err
 	}
 	if c.rng.IntN(4) == 0 {
 		return nil // nobody waits for this one
 	}
 	if err := acked(live, a.Next); err != nil {
-		return orCut("ack", err)
+		_, err := c.orBroken("ack", live, err)
+		return err
 	}
 	if !minor { // what comes before an important batch is as durable as it is
 		l.acked = a.Next
@@ -297,13 +347,16 @@ func (c *crashed) create() error {
 	case errors.Is(errs[0], vfs.ErrPowerCut):
 		return c.unknownCreation(p, errs[0])
 	default:
-		return orCut("create", errs[0])
+		_, err := c.orBroken("create", nil, errs[0])
+		return err
 	}
 	c.topics = append(c.topics, p)
 	for i := range p.partitions {
 		live := c.b.GetByID(p.id, i)
 		if st := live.log.State(); st.Failure != nil {
-			return orCut("new partition", st.Failure)
+			if broken, err := c.orBroken("new partition", live, st.Failure); !broken {
+				return err
+			}
 		}
 		p.logs[i] = &promisedLog{written: map[int64][]byte{}, epoch: live.log.LeaderEpoch()}
 		live.log.Configure(log.Config{SegmentBytes: 1500, IndexBytes: 1 << 20, Retention: -1, RetainBytes: 3000, Delete: true})
@@ -315,14 +368,18 @@ func (c *crashed) create() error {
 // topic comes to exist it is under this id.
 func (c *crashed) unknownCreation(p *promised, cut error) error {
 	b := make([]byte, 4096)
-	f, err := c.disk.Open(fmt.Sprintf("%s/%s-0/%s", dataDir, p.name, metadataFile))
-	if err != nil {
-		return cut // it did not come so far
-	}
-	n, _ := f.ReadAt(b, 0)
-	_ = f.Close()
-	if p.id, err = parseTopicIDFile(b[:n]); err == nil {
-		c.topics = append(c.topics, p)
+	for _, dir := range []string{dataDir, secondDir} {
+		f, err := c.disk.Open(fmt.Sprintf("%s/%s-0/%s", dir, p.name, metadataFile))
+		if err != nil {
+			continue // it did not come so far, or is in the other one
+		}
+		n, _ := f.ReadAt(b, 0)
+		_ = f.Close()
+		if id, err := parseTopicIDFile(b[:n]); err == nil {
+			again := *p
+			again.id, again.logs = id, map[int32]*promisedLog{}
+			c.topics = append(c.topics, &again)
+		}
 	}
 	return cut
 }
@@ -339,15 +396,14 @@ func (c *crashed) addPartitions() error {
 	err := c.b.AddPartitions(p.name, p.maxParts)
 	c.note("add a partition to %s: %v", p.name, err)
 	if err != nil {
-		return orCut("add partitions", err)
+		_, err := c.orBroken("add partitions", nil, err)
+		return err
 	}
 	p.partitions = p.maxParts
 	live := c.b.GetByID(p.id, p.partitions-1)
 	p.logs[p.partitions-1] = &promisedLog{written: map[int64][]byte{}, epoch: live.log.LeaderEpoch()}
-	if st := live.log.State(); st.Failure != nil {
-		return orCut("new partition", st.Failure)
-	}
-	return nil
+	_, err = c.orBroken("new partition", live, live.log.State().Failure)
+	return err
 }
 
 func (c *crashed) deleteTopic() error {
@@ -373,16 +429,19 @@ func (c *crashed) deleteRecords() error {
 	}
 	o, err := live.Offsets()
 	if err != nil {
-		return orCut("offsets", err)
+		_, err := c.orBroken("offsets", live, err)
+		return err
 	}
 	l.maxStart = max(l.maxStart, o.High.Offset)
 	start, err := live.DeleteRecords(o.Start + c.rng.Int64N(o.High.Offset-o.Start+1))
 	c.note("delete records of %s-%d: %d %v", live.Topic, live.Index, start, err)
 	if err != nil {
-		return orCut("delete records", err)
+		_, err := c.orBroken("delete records", live, err)
+		return err
 	}
 	if err := c.b.Purge([]*Partition{live}); err != nil {
-		return orCut("purge", err)
+		_, err := c.orBroken("purge", live, err)
+		return err
 	}
 	l.minStart, l.maxStart = start, start
 	return nil
@@ -398,7 +457,8 @@ func (c *crashed) retain() error {
 	}
 	err := c.b.Retain()
 	c.note("retain: %v", err)
-	return orCut("retain", err)
+	_, err = c.orBroken("retain", nil, err)
+	return err
 }
 
 // restart ends the broker, in order or not, without a power cut.
@@ -407,6 +467,7 @@ func (c *crashed) restart() error {
 		c.note("killed")
 		c.b.abandon()
 		c.b = nil
+		c.mayRepair()
 		return c.open()
 	}
 	err := c.b.Close()
@@ -414,10 +475,22 @@ func (c *crashed) restart() error {
 	_ = c.b.store.Close()
 	c.b = nil
 	if err != nil {
-		return orCut("close", err)
+		broken, err := c.orBroken("close", nil, err)
+		if !broken {
+			return err
+		}
+	} else {
+		c.clean = true
 	}
-	c.clean = true
+	c.mayRepair()
 	return c.open()
+}
+
+func (c *crashed) mayRepair() {
+	if c.broken.Load() && c.rng.IntN(2) == 0 {
+		c.note("repaired")
+		c.repair()
+	}
 }
 
 // live runs until the power goes out.
@@ -439,8 +512,14 @@ func (c *crashed) live() error {
 	return err
 }
 
-func simulate(t *testing.T, seed uint64, wrap func(vfs.FS) vfs.FS) (*crashed, error) {
-	c := &crashed{rng: rand.New(rand.NewPCG(seed, 78)), seed: seed << 16, wrap: wrap}
+// crashKind says what a simulation is of.
+type crashKind struct {
+	dirs           int
+	failing, leaks bool
+}
+
+func simulate(t *testing.T, seed uint64, k crashKind, wrap func(vfs.FS) vfs.FS) (*crashed, error) {
+	c := &crashed{rng: rand.New(rand.NewPCG(seed, 78)), seed: seed << 16, wrap: wrap, dirs: k.dirs, failing: k.failing, leaks: k.leaks}
 	c.power(newDisk(t))
 	for generation := range 4 {
 		if err := c.live(); err != nil {
@@ -452,6 +531,8 @@ func simulate(t *testing.T, seed uint64, wrap func(vfs.FS) vfs.FS) (*crashed, er
 		c.power(c.disk.Crash(c.rng.Uint64(), mode))
 	}
 	c.fs.CutAfter(-1)
+	c.failing = false
+	c.repair()
 	if err := c.open(); err != nil {
 		return c, fmt.Errorf("at last: %w", err)
 	}
@@ -461,15 +542,23 @@ func simulate(t *testing.T, seed uint64, wrap func(vfs.FS) vfs.FS) (*crashed, er
 
 func honest(fsys vfs.FS) vfs.FS { return fsys }
 
-func TestCrash_NothingAcknowledgedIsEverLost(t *testing.T) {
+func TestCrash_NothingAcknowledgedIsEverLost(t *testing.T) { crash(t, crashKind{dirs: 1}) }
+
+func TestCrash_TwoDirs(t *testing.T) { crash(t, crashKind{dirs: 2}) }
+
+// TestCrash_OneDirFails: the disk of one directory breaks at any moment. What the other
+// one has goes on, and with the disk whole again everything is there.
+func TestCrash_OneDirFails(t *testing.T) { crash(t, crashKind{dirs: 2, failing: true}) }
+
+func crash(t *testing.T, k crashKind) {
 	from, to := seeds(t, 100)
 	for seed := from; seed < to; seed++ {
-		if c, err := simulate(t, seed, honest); err != nil {
+		if c, err := simulate(t, seed, k, honest); err != nil {
 			for _, line := range c.trace[max(0, len(c.trace)-40):] {
 				t.Log(line)
 			}
-			t.Fatalf("%v\nreproduce: SORDINI_CRASH_SEED=%d go test ./server/partition -run TestCrash_NothingAcknowledgedIsEverLost\n"+
-				"(flushes run in goroutines: where the cut falls may differ from run to run)", err, seed)
+			t.Fatalf("%v\nreproduce: SORDINI_CRASH_SEED=%d go test ./server/partition -run %s\n"+
+				"(flushes run in goroutines: where the cut falls may differ from run to run)", err, seed, t.Name())
 		}
 	}
 }
@@ -478,6 +567,7 @@ func TestCrash_NothingAcknowledgedIsEverLost(t *testing.T) {
 type lyingFS struct {
 	vfs.FS
 	files, dirs bool
+	under       string // only in this directory; "" in all
 }
 
 type lyingFile struct{ vfs.File }
@@ -489,7 +579,7 @@ func (l lyingFS) Open(name string) (vfs.File, error) { return l.OpenFile(name, o
 
 func (l lyingFS) OpenFile(name string, flag int) (vfs.File, error) {
 	f, err := l.FS.OpenFile(name, flag)
-	if err != nil || !l.files {
+	if err != nil || !l.files || !strings.HasPrefix(name, l.under) {
 		return f, err
 	}
 	return lyingFile{f}, nil
@@ -504,13 +594,24 @@ func (l lyingFS) SyncDir(name string) error {
 
 // TestCrash_Controls makes sure that the simulation sees what it is for.
 func TestCrash_Controls(t *testing.T) {
-	for name, wrap := range map[string]func(vfs.FS) vfs.FS{
-		"files are not synced":       func(f vfs.FS) vfs.FS { return lyingFS{FS: f, files: true} },
-		"directories are not synced": func(f vfs.FS) vfs.FS { return lyingFS{FS: f, dirs: true} },
+	type lie = lyingFS
+	for name, c := range map[string]struct {
+		crashKind
+		lie
+	}{
+		"files are not synced":                         {crashKind{dirs: 1}, lie{files: true}},
+		"directories are not synced":                   {crashKind{dirs: 1}, lie{dirs: true}},
+		"files of the second directory are not synced": {crashKind{dirs: 2}, lie{files: true, under: secondDir + "/"}},
+		"and its disk breaks":                          {crashKind{dirs: 2, failing: true}, lie{files: true, under: secondDir + "/"}},
+		"a broken disk breaks the other one's logs":    {crashKind{dirs: 2, failing: true, leaks: true}, lie{}},
 	} {
 		caught := false
 		for seed := uint64(0); seed < 100 && !caught; seed++ {
-			_, err := simulate(t, seed, wrap)
+			_, err := simulate(t, seed, c.crashKind, func(f vfs.FS) vfs.FS {
+				l := c.lie
+				l.FS = f
+				return l
+			})
 			caught = err != nil
 		}
 		if !caught {

@@ -2,11 +2,13 @@ package partition
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,10 @@ import (
 	"sordini/server/metrics"
 )
 
-const dataDir = "data"
+const (
+	dataDir   = "data"
+	secondDir = "data2"
+)
 
 // bySegment is for tests of what happens to a log's own files.
 const bySegment = "flush.method=segment"
@@ -39,8 +44,10 @@ func (s seeded) Read(p []byte) (int, error) {
 func newDisk(t testing.TB) *vfs.Mem {
 	t.Helper()
 	mem := vfs.NewMem()
-	if err := mem.MkdirAll(dataDir); err != nil {
-		t.Fatal(err)
+	for _, dir := range []string{dataDir, secondDir} {
+		if err := mem.MkdirAll(dir); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := mem.SyncDir("."); err != nil {
 		t.Fatal(err)
@@ -57,6 +64,11 @@ type broker struct {
 
 // open starts a broker as a process does.
 func open(fsys vfs.FS, seed uint64, flags ...string) (*broker, error) {
+	return openIn(fsys, seed, []Dir{{Path: dataDir}}, flags...)
+}
+
+// openIn starts a broker with some data directories. The metadata is in the first.
+func openIn(fsys vfs.FS, seed uint64, dirs []Dir, flags ...string) (*broker, error) {
 	values, err := config.Load(config.Input{Flags: flags})
 	if err != nil {
 		return nil, err
@@ -66,12 +78,10 @@ func open(fsys vfs.FS, seed uint64, flags ...string) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs := []Dir{{Path: dataDir, Metadata: true}}
+	dirs = slices.Clone(dirs)
+	dirs[0].Metadata = true
 	if _, err = store.Identify(dataDir, 1, random); err == nil {
-		dirs[0].Clean, err = store.EndedClean(dataDir)
-	}
-	if err == nil {
-		_, err = store.Start(dirs[0].Clean)
+		err = start(store, dirs)
 	}
 	if err != nil {
 		_ = store.Close()
@@ -87,6 +97,21 @@ func open(fsys vfs.FS, seed uint64, flags ...string) (*broker, error) {
 		return nil, err
 	}
 	return &broker{s, store, report}, nil
+}
+
+// start takes the markers of an orderly shutdown and notes the start. A broken disk is
+// none that ends it, unless the metadata is there.
+func start(store *meta.Store, dirs []Dir) error {
+	clean := true
+	for i := range dirs {
+		d := &dirs[i]
+		if d.Clean, d.Err = store.EndedClean(d.Path); d.Err != nil && (d.Metadata || errors.Is(d.Err, vfs.ErrPowerCut)) {
+			return d.Err
+		}
+		clean = clean && (d.Clean || d.Err != nil)
+	}
+	_, err := store.Start(clean)
+	return err
 }
 
 func mustOpen(t testing.TB, fsys vfs.FS, flags ...string) *broker {

@@ -10,6 +10,7 @@ import (
 	"sordini/log"
 	"sordini/log/checkpoint"
 	"sordini/segment"
+	"sordini/segment/vfs"
 	"sordini/server/meta"
 )
 
@@ -75,6 +76,26 @@ func (v *volume) tidy(found whereabouts, changed bool) error {
 		return v.set.opt.FS.SyncDir(v.Path)
 	}
 	return nil
+}
+
+// Missing counts the partitions that the metadata names and that have a directory in none
+// of dirs, and names one of them. A directory that cannot be read has none.
+func Missing(fsys vfs.FS, image *meta.Image, dirs []string) (n int, example string) {
+	have := make(map[string]bool)
+	for _, dir := range dirs {
+		entries, _ := fsys.ReadDir(dir)
+		for _, e := range entries {
+			have[e.Name()] = true
+		}
+	}
+	for t := range image.Topics() {
+		for i := range t.Partitions {
+			if name := DirName(t.Name, i); !have[name] {
+				n, example = n+1, name
+			}
+		}
+	}
+	return n, example
 }
 
 // locate says in which volume a partition is, and why it must not be opened there.

@@ -203,7 +203,10 @@ func (s *Set) DeleteTopic(id meta.TopicID) error {
 			continue
 		}
 		rerr := s.opt.FS.Rename(filepath.Join(v.Path, name), aside)
-		if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) && err == nil {
+		if rerr == nil || errors.Is(rerr, fs.ErrNotExist) {
+			continue
+		}
+		if v.noteError(rerr); v.offline() == nil && err == nil {
 			err = fmt.Errorf("delete topic %q: %w", t.Name, rerr)
 		}
 	}

@@ -69,6 +69,7 @@ func newVolume(s *Set, d Dir) *volume {
 	v.space.volume = v
 	if d.Err != nil {
 		v.failure.Store(&volumeError{d.Path, d.Err})
+		v.logger.Error("data directory is offline", "dir", d.Path, "err", d.Err)
 	}
 	return v
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package vfs
+
+func rotational(string) (yes, known bool) { return false, false }

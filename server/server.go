@@ -101,6 +101,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.serve()
+	s.set.Probe()
 	s.metrics.StartSeconds.Set(time.Since(s.opt.Started).Seconds())
 	return nil
 }
@@ -267,7 +268,8 @@ func (s *Server) ready() error {
 }
 
 // healthy says whether the server can still do its work: not if every log has
-// failed, or the metadata can't be written.
+// failed, or the metadata can't be written. A data directory that is offline alone is
+// told of.
 func (s *Server) healthy() error {
 	offline, all := 0, s.set.All()
 	var last error
@@ -279,6 +281,15 @@ func (s *Server) healthy() error {
 	}
 	if offline > 0 && offline == len(all) {
 		return fmt.Errorf("all %d partitions are offline: %w", offline, last)
+	}
+	var failed error
+	for _, d := range s.set.Dirs() {
+		if d.Err != nil {
+			failed = errors.Join(failed, fmt.Errorf("the data directory %s is offline: %w", d.Path, d.Err))
+		}
+	}
+	if failed != nil {
+		return &admin.Degraded{Err: failed}
 	}
 	return nil
 }

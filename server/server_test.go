@@ -14,7 +14,12 @@ import (
 
 func options(t *testing.T, dir string) Options {
 	t.Helper()
-	v, err := config.Load(config.Input{Flags: []string{"listeners=PLAINTEXT://127.0.0.1:0", "admin.listen=127.0.0.1:0", "log.dirs=" + dir}})
+	return optionsWith(t, "log.dirs="+dir)
+}
+
+func optionsWith(t *testing.T, flags ...string) Options {
+	t.Helper()
+	v, err := config.Load(config.Input{Flags: append([]string{"listeners=PLAINTEXT://127.0.0.1:0", "admin.listen=127.0.0.1:0"}, flags...)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -62,9 +63,16 @@ func NewHandler(opt Options) http.Handler {
 	return mux
 }
 
+// Degraded is an error of a probe that is answered with status 200 all the same: a part
+// of what is to be served is missing, and a restart would not bring it back.
+type Degraded struct{ Err error }
+
+func (d *Degraded) Error() string { return d.Err.Error() }
+func (d *Degraded) Unwrap() error { return d.Err }
+
 // status is the answer of a probe.
 type status struct {
-	Status string `json:"status"` // "ok" or "unavailable"
+	Status string `json:"status"` // "ok", "degraded" or "unavailable"
 	Error  string `json:"error,omitempty"`
 }
 
@@ -75,6 +83,9 @@ func probe(check func() error) http.Handler {
 		if check != nil {
 			if err := check(); err != nil {
 				answer, code = status{"unavailable", err.Error()}, http.StatusServiceUnavailable
+				if degraded := (*Degraded)(nil); errors.As(err, &degraded) {
+					answer.Status, code = "degraded", http.StatusOK
+				}
 			}
 		}
 		header := w.Header()

@@ -46,6 +46,8 @@ func TestProbes(t *testing.T) {
 	check("/healthz", 200, `{"status":"ok"}`+"\n")
 	healthy = errors.New("disk failed")
 	check("/healthz", 503, `{"status":"unavailable","error":"disk failed"}`+"\n")
+	healthy = &Degraded{errors.New("one of two disks failed")}
+	check("/healthz", 200, `{"status":"degraded","error":"one of two disks failed"}`+"\n")
 }
 
 func TestProbes_NilFunctionsAreFine(t *testing.T) {

@@ -27,6 +27,6 @@
 //
 // An error of a records request is JSON, {"error": text}: 400 for its parameters, 403 where records are not served,
 // 404 for what does not exist, 416 for an offset out of range, 500 for damaged data, 503 for a partition that is
-// offline and for too many queries at a time. An error of Ready or Healthy is answered with status 503 and its text. A Gatherer that fails is answered with
-// status 500.
+// offline and for too many queries at a time. An error of Ready or Healthy is answered with status 503 and its text,
+// a *Degraded with 200 and its text. A Gatherer that fails is answered with status 500.
 package admin

@@ -18,10 +18,17 @@ type Storage struct {
 	UnflushedAge   time.Duration // of the oldest of them; 0 if there are none
 	CheckpointAge  time.Duration // since the last checkpoint was written
 	JournalBroken  bool
+
+	// Measured at the start where there are several data directories, else 0.
+	ProbedSync  time.Duration // of a small write
+	ProbedSpeed float64       // bytes a second, written and forced to disk
 }
 
 var (
 	dirOffline = prometheus.NewDesc("sordini_dir_offline", "1 if a data directory is offline with all its partitions since it failed.", []string{"dir"}, nil)
+
+	dirSync  = prometheus.NewDesc("sordini_dir_probe_sync_seconds", "Time that a small write with its fsync took in a data directory at the start; only if there are several.", []string{"dir"}, nil)
+	dirSpeed = prometheus.NewDesc("sordini_dir_probe_bytes_per_second", "Bytes per second that were written and forced to disk in a data directory at the start; only if there are several.", []string{"dir"}, nil)
 
 	diskUsed = prometheus.NewDesc("sordini_disk_used_ratio", "Used share of the file system of a data directory.", []string{"dir"}, nil)
 	diskFree = prometheus.NewDesc("sordini_disk_free_bytes", "Free bytes of the file system of a data directory.", []string{"dir"}, nil)
@@ -40,7 +47,7 @@ type storageCollector struct{ read func() []Storage }
 func (m *Metrics) ObserveStorage(read func() []Storage) { m.Register(storageCollector{read}) }
 
 func (storageCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{dirOffline, diskUsed, diskFree, diskFull, unflushedBytes, unflushedAge, checkpointAge, journalBroken} {
+	for _, d := range []*prometheus.Desc{dirOffline, dirSync, dirSpeed, diskUsed, diskFree, diskFull, unflushedBytes, unflushedAge, checkpointAge, journalBroken} {
 		ch <- d
 	}
 }
@@ -51,6 +58,10 @@ func (c storageCollector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, s.Dir)
 		}
 		gauge(dirOffline, number(s.Offline))
+		if s.ProbedSync > 0 && s.ProbedSpeed > 0 {
+			gauge(dirSync, s.ProbedSync.Seconds())
+			gauge(dirSpeed, s.ProbedSpeed)
+		}
 		gauge(diskUsed, s.DiskUsed)
 		gauge(diskFree, float64(s.DiskFree))
 		gauge(diskFull, float64(s.DiskState))

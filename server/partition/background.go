@@ -62,6 +62,7 @@ func (s *Set) runBackground() {
 			checkpointed = now
 			s.try("checkpoint", s.Checkpoint)
 		}
+		s.checkSuspects()
 		if urgent := s.retainNow(); urgent || now.Sub(retained) >= settings.RetentionCheckInterval {
 			retained = now
 			s.try("retention", s.Retain)
@@ -74,6 +75,16 @@ func (s *Set) runBackground() {
 		if now.Sub(expired) >= 10*time.Minute {
 			expired = now
 			s.expireProducers(now.Add(-settings.ProducerIDExpiration))
+		}
+	}
+}
+
+// checkSuspects writes a checkpoint where a partition has failed: if the disk is broken
+// as a whole, the volume is offline then, and gets no new partitions.
+func (s *Set) checkSuspects() {
+	for _, v := range s.volumes {
+		if v.suspect.Swap(false) && !v.Metadata && v.offline() == nil {
+			_ = s.checkpoint([]*volume{v})
 		}
 	}
 }

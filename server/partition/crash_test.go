@@ -542,16 +542,16 @@ func simulate(t *testing.T, seed uint64, k crashKind, wrap func(vfs.FS) vfs.FS) 
 
 func honest(fsys vfs.FS) vfs.FS { return fsys }
 
-func TestCrash_NothingAcknowledgedIsEverLost(t *testing.T) { crash(t, crashKind{dirs: 1}) }
+func TestCrash_NothingAcknowledgedIsEverLost(t *testing.T) { crash(t, 100, crashKind{dirs: 1}) }
 
-func TestCrash_TwoDirs(t *testing.T) { crash(t, crashKind{dirs: 2}) }
+func TestCrash_TwoDirs(t *testing.T) { crash(t, 40, crashKind{dirs: 2}) }
 
 // TestCrash_OneDirFails: the disk of one directory breaks at any moment. What the other
 // one has goes on, and with the disk whole again everything is there.
-func TestCrash_OneDirFails(t *testing.T) { crash(t, crashKind{dirs: 2, failing: true}) }
+func TestCrash_OneDirFails(t *testing.T) { crash(t, 60, crashKind{dirs: 2, failing: true}) }
 
-func crash(t *testing.T, k crashKind) {
-	from, to := seeds(t, 100)
+func crash(t *testing.T, usual uint64, k crashKind) {
+	from, to := seeds(t, usual)
 	for seed := from; seed < to; seed++ {
 		if c, err := simulate(t, seed, k, honest); err != nil {
 			for _, line := range c.trace[max(0, len(c.trace)-40):] {

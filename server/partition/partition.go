@@ -283,6 +283,7 @@ func (p *Partition) noteFailure() {
 	p.mu.Unlock()
 	if first {
 		p.flusher.metrics.OfflineLogs.Inc()
+		p.volume.suspect.Store(true)
 	}
 }
 

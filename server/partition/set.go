@@ -68,12 +68,14 @@ func (s *Set) Broker() *config.Broker { return s.broker.Load() }
 // Now is the time by the clock that the Set was given.
 func (s *Set) Now() time.Time { return s.opt.Now() }
 
-// Dirs tells of each data directory whether it is offline.
+// Dirs tells of each data directory whether it is offline, and why.
 func (s *Set) Dirs() []Dir {
 	dirs := make([]Dir, len(s.volumes))
 	for i, v := range s.volumes {
 		dirs[i] = v.Dir
-		dirs[i].Err = v.offline()
+		if e := v.failure.Load(); e != nil {
+			dirs[i].Err = e.cause
+		}
 	}
 	return dirs
 }

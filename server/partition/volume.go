@@ -36,10 +36,13 @@ type volume struct {
 	flusher *flusher
 	marks   *checkpoint.Marks // nil if the volume was offline when it was to be opened
 	space   space
+	probed  probed
 
 	// failure is why the volume is offline: its partitions answer with it, and nothing is
 	// written there any more.
-	failure      atomic.Pointer[volumeError]
+	failure atomic.Pointer[volumeError]
+	// suspect says that a partition has failed, and maybe all of the disk.
+	suspect      atomic.Bool
 	checkpointed atomic.Int64 // when the last one was written, ns since 1970; 0: none was
 
 	// What an earlier process has left; of Open.

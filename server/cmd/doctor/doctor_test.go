@@ -59,6 +59,8 @@ func TestJudge(t *testing.T) {
 		{"flush errors", nil, []string{"sordini_flush_errors_total 1"}, Warning, "logs", "dmesg"},
 		{"corrupt", nil, []string{"sordini_corrupt_reads_total 1"}, Critical, "reads", "segment verify"},
 		{"checkpoint", nil, []string{"sordini_checkpoint_age_seconds{dir=\"/data\"} 900"}, Warning, "checkpoint", "900 s"},
+		{"directory offline", nil, []string{`sordini_dir_offline{dir="/gone"} 1`}, Critical, "directory", "mount"},
+		{"slow directory", nil, []string{`sordini_dir_offline{dir="/d"} 0`, `sordini_dir_probe_sync_seconds{dir="/d"} 0.08`}, Warning, "directory", "80 ms"},
 		{"journal", nil, []string{"sordini_journal_broken{dir=\"/data\"} 1"}, Warning, "journal", "restart"},
 	} {
 		findings := Judge(server(t, c.before...), server(t, c.after...), 5*time.Second)

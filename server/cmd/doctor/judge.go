@@ -25,6 +25,7 @@ func Judge(before, after Sample, apart time.Duration) []Finding {
 		return []Finding{{Critical, "server", "what answers has no metrics of sordini", "the address is another program's, or a much older version's", "give the address of admin.listen with --admin"}}
 	}
 	findings := []Finding{judgeFlush(before, after, apart)}
+	findings = append(findings, judgeDirs(after)...)
 	used := after.byLabel("sordini_disk_used_ratio", "dir")
 	states := after.byLabel("sordini_disk_state", "dir")
 	for _, dir := range slices.Sorted(maps.Keys(used)) {
@@ -70,6 +71,28 @@ func judgeFlush(before, after Sample, apart time.Duration) Finding {
 		f.Cause = "the disk is very slow to confirm fsync (more than 100 ms), and every write with acks=all waits for it: it is overloaded, failing, or behind a network"
 	}
 	return f
+}
+
+// judgeDirs judges what was found out about data directories as a whole.
+func judgeDirs(after Sample) (findings []Finding) {
+	offline, syncs := after.byLabel("sordini_dir_offline", "dir"), after.byLabel("sordini_dir_probe_sync_seconds", "dir")
+	speeds := after.byLabel("sordini_dir_probe_bytes_per_second", "dir")
+	for _, dir := range slices.Sorted(maps.Keys(offline)) {
+		took, known := syncs[dir]
+		what := fmt.Sprintf("%s took %.3g ms for a small write and wrote %.3g MB a second when it was probed at the start", dir, 1000*took, speeds[dir]/1e6)
+		switch {
+		case offline[dir] > 0:
+			findings = append(findings, Finding{Critical, "directory", dir + " is offline with all its partitions; the other directories go on",
+				"its disk has failed or is not mounted, or it could not be opened; the server's log says why (\"data directory\")",
+				"look for disk errors in the kernel's log (dmesg, smartctl), or mount the disk; when it is sound, restart the server: it brings back all that was acknowledged"})
+		case known && took > slowFlush:
+			findings = append(findings, Finding{Warning, "directory", what, "the disk is slow to confirm fsync (more than 50 ms)",
+				"see what else uses the disk (iostat -x, iotop); give topics that need it faster the storage.class of another directory"})
+		case known:
+			findings = append(findings, fine("directory", what))
+		}
+	}
+	return findings
 }
 
 const slowFlushCure = "see what else uses the disk (iostat -x, iotop) and move it elsewhere; put the data directory on a local SSD, best with power loss protection; " +

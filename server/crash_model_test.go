@@ -116,7 +116,6 @@ type simLog struct {
 	written map[int64]string // values by offset
 	acked   int64            // below it nothing may be lost
 	told    int64            // below it everything was answered or served
-	minor   bool             // the last batch is not important
 
 	producer *batch.Producer
 	unsure   *simBatch // sent and not answered; it is sent again
@@ -223,9 +222,7 @@ func (l *simLog) answered(s *sim, b *simBatch, base int64, acks int16) error {
 		l.written[offset] = value
 	}
 	next := base + int64(len(b.values))
-	if next > l.told {
-		l.told, l.minor = next, !l.important(b)
-	}
+	l.told = max(l.told, next)
 	if acks == -1 && l.important(b) {
 		l.acked = max(l.acked, next)
 	}
@@ -271,7 +268,7 @@ func (l *simLog) compare(s *sim) error {
 			s.done["rightly lost"]++
 		}
 	}
-	l.acked, l.told, l.minor = end, end, false // what was served stays
+	l.acked, l.told = end, end // what was served stays
 	return nil
 }
 

@@ -31,7 +31,7 @@ type banner struct {
 	build      buildInfo
 	dataDir    string
 	usage      vfs.Usage // zero if unknown
-	profile    string // "" for none
+	profile    string    // "" for none
 	flush      config.Topic
 	recovery   partition.Report
 	kafka      string // bound address of the first listener

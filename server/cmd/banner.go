@@ -30,6 +30,7 @@ const exampleBanner = `  sordini 0.1.0 (rev 1a2b3c4, go1.26.8, linux/amd64)
 type banner struct {
 	build      buildInfo
 	dirs       []bannerDir
+	profile    string // "" for none
 	flush      config.Topic
 	recovery   partition.Report
 	kafka      string // bound address of the first listener
@@ -71,6 +72,9 @@ func (b banner) String() string {
 	fmt.Fprintln(&out, b.build)
 	for i, d := range b.dirs {
 		line([]string{"data", ""}[min(i, 1)], "%s", d.describe(len(b.dirs) > 1))
+	}
+	if b.profile != "" {
+		line("profile", "%s", b.profile)
 	}
 	flush, risk := describeFlush(b.flush)
 	line("flush", "%s", flush)

@@ -47,6 +47,7 @@ func TestBanner_Everything(t *testing.T) {
 		{partition.Dir{Path: "/gone", Class: "hdd", Err: errors.New("not a directory")}, vfs.Usage{}},
 		{partition.Dir{Path: "/unknown"}, vfs.Usage{}},
 	}
+	b.profile = "fast"
 	b.flush = config.Topic{FlushPolicy: config.FlushAsync, FlushMs: 1500, FlushMessages: 1000}
 	b.recovery = partition.Report{
 		Topics: 1, Partitions: 2, Segments: 5, Scanned: 2, Records: 118203, Bytes: 3 << 30, Cut: 688, Damaged: 1, Offline: 1,

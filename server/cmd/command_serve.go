@@ -188,6 +188,7 @@ func bannerOf(opt StartOptions, running Running) banner {
 	kafka, http := running.Addresses()
 	b := banner{
 		build:      thisBuild(),
+		profile:    opt.Values.Profile(),
 		flush:      broker.Topic(nil),
 		recovery:   running.Recovery(),
 		kafka:      kafka,

@@ -360,3 +360,44 @@ func TestDisk_FailedSyncOfTheJournal(t *testing.T) {
 	b.start()
 	compareValues(t, dial(t, b.addr), 0, sent)
 }
+
+// TestDisk_DirFails: when the journal of the second data directory cannot be synced, all
+// of this directory is offline, and what was acknowledged there is back after a restart.
+func TestDisk_DirFails(t *testing.T) {
+	d := newTwoDirs(t)
+	d.produce("slow", 5)
+	d.produce("fast", 5)
+	journals, err := filepath.Glob(filepath.Join(d.slow, "journal", "*.journal"))
+	if err != nil || len(journals) != 1 {
+		t.Fatalf("files of the journal: %v %v", journals, err)
+	}
+	d.stop()
+	generation, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(journals[0]), ".journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(d.slow, "journal", fmt.Sprintf("%020d.journal", generation+3))
+	tr := underStrace(d.broker, "-P", path, "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=3+")
+	d.start()
+	w := dial(t, d.addr)
+	eventually(t, "failure", func() error {
+		p := w.produce("slow", 0, plain("more").encode(t))
+		if p.ErrorCode == 0 {
+			d.sent["slow"] = append(d.sent["slow"], "more")
+			return fmt.Errorf("produced %d", p.BaseOffset)
+		}
+		if p.ErrorCode != kerr.KafkaStorageError.Code {
+			t.Errorf("produce to the failed directory: error %d", p.ErrorCode)
+		}
+		return nil
+	})
+	d.wantHalf()
+	tr.killTraced()
+	d.start()
+	d.wantLogDirs("fast-0", "slow-0 slow-1")
+	d.compare("fast")
+	w = dial(t, d.addr)
+	if p := w.fetch(fetchRequest("slow", 0, 0)); p.ErrorCode != 0 || p.HighWatermark < int64(len(d.sent["slow"])) {
+		t.Errorf("slow after the restart: error %d, %d records, want %d", p.ErrorCode, p.HighWatermark, len(d.sent["slow"]))
+	}
+}

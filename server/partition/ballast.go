@@ -67,7 +67,7 @@ func (d *space) makeRoom() {
 		return
 	}
 	d.ballast.taken = false
-	ThrowBallast(d.volume.set.opt.FS, d.volume.Path, d.volume.logger)
+	ThrowBallast(d.volume.set.opt.FS, d.volume.Path, d.volume.set.opt.Logger)
 }
 
 // keepBallast takes the ballast in where it is missing and there is plenty of space.

@@ -101,8 +101,10 @@ func (j *journaler) commit() error {
 	case err != nil:
 		j.failed = true
 		j.broken.Store(true)
-		j.volume.noteError(err)
 		f.metrics.FlushErrors.Inc()
+		if j.volume.noteError(err); j.volume.offline() != nil {
+			return err
+		}
 		f.logger.Error("the journal is not used any more until the next start: each log is synced by itself", "err", err)
 		return err
 	}

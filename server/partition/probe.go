@@ -42,7 +42,7 @@ func (s *Set) Probe() {
 		go func() {
 			defer s.background.Done()
 			if err := v.probe(); err != nil {
-				v.logger.Warn("data directory could not be probed", "dir", v.Path, "err", err)
+				v.set.opt.Logger.Warn("data directory could not be probed", "dir", v.Path, "err", err)
 				v.noteError(err)
 			}
 		}()
@@ -88,7 +88,7 @@ func (v *volume) probe() (err error) {
 	}
 	v.probed.speed.Store(int64(float64(n) / max(time.Since(began).Seconds(), 1e-6)))
 	_, _, usage := v.space.now()
-	v.logger.Info("data directory probed", "dir", v.Path, "class", v.Class, "file_system", usage.Type,
+	v.set.opt.Logger.Info("data directory probed", "dir", v.Path, "class", v.Class, "file_system", usage.Type,
 		"sync", time.Duration(v.probed.sync.Load()), "write_bytes_per_second", v.probed.speed.Load())
 	return nil
 }

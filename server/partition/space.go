@@ -80,7 +80,7 @@ func (d *space) look() {
 	if err != nil || u.Used+u.Free == 0 {
 		d.alarm.Store(appended + farAlarm)
 		if err != nil && !d.failing {
-			d.volume.logger.Warn("the use of the disk cannot be told; the last known counts", "dir", d.volume.Path, "err", err)
+			d.volume.set.opt.Logger.Warn("the use of the disk cannot be told; the last known counts", "dir", d.volume.Path, "err", err)
 		}
 		d.failing = err != nil
 		return
@@ -143,7 +143,7 @@ func nextAlarm(u vfs.Usage, full float64) int64 {
 
 // tell logs a change of the state.
 func (d *space) tell(before DiskState, warn, full float64) {
-	logger := d.volume.logger.With("dir", d.volume.Path, "used", fmt.Sprintf("%.1f %%", 100*d.used), "free_bytes", d.usage.Free)
+	logger := d.volume.set.opt.Logger.With("dir", d.volume.Path, "used", fmt.Sprintf("%.1f %%", 100*d.used), "free_bytes", d.usage.Free)
 	switch {
 	case d.state == DiskFull:
 		d.retainNow.Store(true)

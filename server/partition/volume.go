@@ -72,7 +72,7 @@ func newVolume(s *Set, d Dir) *volume {
 	v.space.volume = v
 	if d.Err != nil {
 		v.failure.Store(&volumeError{d.Path, d.Err})
-		v.logger.Error("data directory is offline", "dir", d.Path, "err", d.Err)
+		s.opt.Logger.Error("data directory is offline", "dir", d.Path, "err", d.Err)
 	}
 	return v
 }
@@ -91,7 +91,7 @@ func (v *volume) fail(cause error) {
 	if !v.failure.CompareAndSwap(nil, e) {
 		return
 	}
-	v.logger.Error("data directory taken offline with all its partitions; the others go on", "dir", v.Path, "err", cause)
+	v.set.opt.Logger.Error("data directory taken offline with all its partitions; the others go on", "dir", v.Path, "err", cause)
 	for _, p := range v.partitions() {
 		p.fail(e)
 	}

@@ -3,6 +3,14 @@ Package partition is the live partitions of this broker: each is a log together
 with its high watermark, its flush policy and those who wait for it; the [Set] is
 all of them, together with the metadata that says which there are.
 
+# Volumes
+
+Each data directory is a volume, which has some of the partitions, a checkpoint, marks, a
+journal and rounds of flushes: nothing in one waits for another one. Where a partition
+is, only its directory says. One that fails as a whole is offline, which takes its
+partitions offline and no others. See volume.go, place.go for where new partitions go,
+and tidy.go for how those that are there are found.
+
 # Offsets
 
 	log start <= high watermark <= log end, flushed <= log end
@@ -19,7 +27,7 @@ it moves:
 	        below it that is not flushed; such a batch starts a flush, as under sync
 
 Under flush.method=journal "confirmed by fsync" means that a journal of all partitions
-has the batches; the segments are synced when one of its files is full. So Flushed, which
+of the volume has the batches; the segments are synced when one of its files is full. So Flushed, which
 recovery starts from, may be behind the high watermark; what lies between is written
 back from the journal before a log is opened after a crash. See journal.go and package
 journal. Whoever cuts a log (TruncateTo) must first see to it that no file of the
@@ -49,7 +57,9 @@ requests have no part in it. Partition.Query looks records up, below the high wa
 # Failure
 
 A failed write or fsync takes one partition offline: it answers
-*log.OfflineError from then on, and the others go on.
+*log.OfflineError from then on, and the others go on. A journal or checkpoint that fails
+takes its volume offline, unless the metadata is there: then each log is synced by
+itself, and the checkpoint is tried again.
 
 Before anybody hears that a sync succeeded, how far it went is marked in
 sordini-flushed. After a kill a bad batch below the mark is known to be rot, which

@@ -181,12 +181,29 @@ func (v *volume) prepare(mine []*opening, byKey map[journal.Key]*opening) error 
 		} else if len(ck.Partitions) == 0 {
 			o.known.Start, o.known.Ragged = starts[key], cleaned[key] // taken over from Kafka
 		}
+		if o.known.Start == 0 {
+			o.known.Start = v.set.movedStart(v, key, o.topic.ID)
+		}
 		o.known.Cleaned = cleaned[key]
 		m := v.synced[checkpoint.MarkKey{Topic: o.topic.ID, Index: o.index}]
 		o.known.Recovery = max(o.known.Recovery, m.Offset)
 		o.known.NoSyncFailed = m.Idle && vfs.ReportsLate()
 	}
 	return v.replayJournal(byKey, clean)
+}
+
+// movedStart is the log start of a partition by the checkpoint of another volume, where
+// it was before somebody moved it here; 0 if it was not.
+func (s *Set) movedStart(here *volume, key checkpoint.Partition, id meta.TopicID) (start int64) {
+	for _, v := range s.volumes {
+		if v == here || v.checkpoint == nil {
+			continue
+		}
+		if e, ok := v.checkpoint.Partitions[key]; ok && e.Topic == id {
+			start = max(start, e.Start)
+		}
+	}
+	return start
 }
 
 // openEach opens the partitions, several at a time.

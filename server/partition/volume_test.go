@@ -348,6 +348,31 @@ func TestVolume_TwoHomes(t *testing.T) {
 	_ = b.Close()
 }
 
+// A partition whose directory was moved is found, and begins where it did.
+func TestVolume_Moved(t *testing.T) {
+	disk := newDisk(t)
+	b := mustOpenIn(t, disk, twoDirs)
+	p := b.create(t, "a", 1, map[string]string{"storage.class": "ssd"})[0]
+	mustWrite(t, p, 3)
+	if _, err := p.DeleteRecords(1); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Purge([]*Partition{p}); err != nil {
+		t.Fatal(err)
+	}
+	b.close(t)
+	if err := disk.Rename(dataDir+"/a-0", secondDir+"/a-0"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		b = mustOpenIn(t, disk, twoDirs)
+		if o, err := b.Get("a", 0).Offsets(); err != nil || o.Start != 1 || o.High.Offset != 3 || places(b.Topic("a")) != secondDir {
+			t.Errorf("%+v, %v in %s", o, err, places(b.Topic("a")))
+		}
+		b.close(t)
+	}
+}
+
 // A directory that is full gets nothing new while another one has space.
 func TestVolume_FullAlone(t *testing.T) {
 	fsys := &sizedDir{newSized(newDisk(t), 100)}

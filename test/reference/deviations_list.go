@@ -31,6 +31,21 @@ var Deviations = []Deviation{
 		Why:  "Kafka stops the whole log directory",
 	},
 	{
+		What: "a data directory whose journal or checkpoint fails",
+		Here: "offline with its partitions; that of the metadata goes on as far as it can",
+		Why:  "Kafka exits when the directory of the metadata fails",
+	},
+	{
+		What: "an empty data directory beside others",
+		Here: "offline while partitions are missing that may be on its disk",
+		Why:  "it may be the mount point of a disk that is not mounted; Kafka begins with it, and has replicas",
+	},
+	{
+		What: "entries of `log.dirs`",
+		Here: "may have a class before a colon",
+		Why:  "topics are placed by it",
+	},
+	{
 		What: "rot below the recovery point, and in batch headers",
 		Here: "the range is refused with CORRUPT_MESSAGE, nothing is cut",
 		Why:  "there is no replica to fetch it from again",

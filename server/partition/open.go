@@ -348,5 +348,16 @@ func (s *Set) checkTopicID(dir string, id meta.TopicID) error {
 	if _, err := s.opt.FS.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the directory of an existing partition is missing: %w (is the disk mounted?)", err)
 	}
-	return segment.ReplaceFile(s.opt.FS, filepath.Join(dir, metadataFile), topicIDFile(id))
+	return s.writeTopicID(dir, id)
+}
+
+// writeTopicID says in a directory whose it is. Where there are several volumes it is
+// durable at once: after a power cut another one may have a directory of the same name
+// again, of a topic that was deleted.
+func (s *Set) writeTopicID(dir string, id meta.TopicID) error {
+	err := segment.ReplaceFile(s.opt.FS, filepath.Join(dir, metadataFile), topicIDFile(id))
+	if err == nil && len(s.volumes) > 1 {
+		err = s.opt.FS.SyncDir(dir)
+	}
+	return err
 }

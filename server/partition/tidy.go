@@ -3,7 +3,9 @@ package partition
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +43,9 @@ func (s *Set) tidy(found whereabouts) error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.eachOnline(func(v *volume) error { return v.tidyTwins(found) })
+	}
 	if err != nil {
 		return err
 	}
@@ -78,6 +83,69 @@ func (v *volume) tidy(found whereabouts, changed bool) error {
 	return nil
 }
 
+// tidyTwins puts away directories of the volume that another volume has too: those
+// without a topic id if the other one has it, and those of creations that came to nothing.
+func (v *volume) tidyTwins(found whereabouts) error {
+	changed := false
+	for key, homes := range found {
+		i := slices.IndexFunc(homes, func(h home) bool { return h.volume == v })
+		if len(homes) < 2 || i < 0 || !v.lesser(homes, i, DirName(key.Topic, key.Index)) {
+			continue
+		}
+		if err := v.putAway(DirName(key.Topic, key.Index), v.set.deleting(key.Topic)); err != nil {
+			return err
+		}
+		found[key], changed = slices.Delete(homes, i, i+1), true
+	}
+	if changed {
+		return v.set.opt.FS.SyncDir(v.Path)
+	}
+	return nil
+}
+
+// lesser says whether another home of a partition counts, and not the one of this volume.
+func (v *volume) lesser(homes []home, i int, name string) bool {
+	for n, other := range homes {
+		switch {
+		case n == i || !other.sure:
+		case !homes[i].sure:
+			return true
+		case v.unopened(name) && (n < i || !other.volume.unopened(name)):
+			return true
+		}
+	}
+	return false
+}
+
+// unopened says whether a directory is as a creation makes it before the topic exists.
+func (v *volume) unopened(name string) bool {
+	entries, err := v.set.opt.FS.ReadDir(filepath.Join(v.Path, name))
+	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return strings.TrimSuffix(e.Name(), segment.TempSuffix) != metadataFile
+	})
+}
+
+// deleting says whether a topic of this name was deleted, and its files may be there.
+func (s *Set) deleting(name string) bool {
+	for gone := range s.Image().Deleting() {
+		if gone.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// putAway removes a directory that is empty, or that may be deleted, and renames others.
+func (v *volume) putAway(name string, remove bool) error {
+	dir := filepath.Join(v.Path, name)
+	if remove || v.set.empty(dir) {
+		return log.RemoveDir(log.Options{FS: v.set.opt.FS, Logger: v.logger}, dir)
+	}
+	v.logger.Warn("directory belongs to no topic; set aside, nothing is deleted", "dir", dir)
+	aside := asideName(name, fmt.Sprintf(".%d%s", v.set.opt.Now().UnixNano(), straySuffix))
+	return v.set.opt.FS.Rename(dir, filepath.Join(v.Path, aside))
+}
+
 // Missing counts the partitions that the metadata names and that have a directory in none
 // of dirs, and names one of them. A directory that cannot be read has none.
 func Missing(fsys vfs.FS, image *meta.Image, dirs []string) (n int, example string) {
@@ -103,17 +171,6 @@ func (s *Set) locate(found whereabouts, t *meta.Topic, index int32) (*volume, er
 	homes := found[checkpoint.Partition{Topic: t.Name, Index: index}]
 	if len(homes) == 1 {
 		return homes[0].volume, homes[0].volume.offline()
-	}
-	var sure []home
-	for _, h := range homes {
-		if h.sure {
-			sure = append(sure, h)
-		}
-	}
-	if len(sure) == 1 {
-		s.opt.Logger.Warn("a directory of a partition has no topic id, and another one has: it is left alone",
-			"topic", t.Name, "partition", index, "used", sure[0].volume.Path)
-		return sure[0].volume, sure[0].volume.offline()
 	}
 	if len(homes) > 1 {
 		return homes[0].volume, fmt.Errorf("the partition is in two data directories, %s and %s: move one of the two %s away",
@@ -154,12 +211,7 @@ func (v *volume) tidyDir(name string, found whereabouts) (changed bool, err erro
 			return true, log.RemoveDir(opt, dir)
 		}
 	}
-	if s.empty(dir) {
-		return true, log.RemoveDir(opt, dir) // a creation that was interrupted
-	}
-	v.logger.Warn("directory belongs to no topic; set aside, nothing is deleted", "dir", dir)
-	aside := asideName(name, fmt.Sprintf(".%d%s", s.opt.Now().UnixNano(), straySuffix))
-	return true, s.opt.FS.Rename(dir, filepath.Join(v.Path, aside))
+	return true, v.putAway(name, false) // if it is empty, a creation was interrupted
 }
 
 // asideName is the name of a directory with a suffix, cut to the 255 bytes that

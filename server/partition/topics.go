@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"sordini/log"
-	"sordini/segment"
 	"sordini/server/config"
 	"sordini/server/meta"
 )
@@ -120,7 +119,7 @@ func (s *Set) makeDirs(topic string, id meta.TopicID, from int32, volumes []*vol
 			err = nil // a creation that failed half way
 		}
 		if err == nil {
-			err = segment.ReplaceFile(s.opt.FS, filepath.Join(dir, metadataFile), topicIDFile(id))
+			err = s.writeTopicID(dir, id)
 		}
 		if err != nil {
 			return fmt.Errorf("directory of partition %d: %w", i, err)

@@ -331,7 +331,10 @@ func TestVolume_TwoHomes(t *testing.T) {
 			t.Errorf("%s: the second directory has %s", what, got)
 		}
 	}
-	check("without an id", "[a-0]")
+	check("without an id", "[]")
+	if err := disk.MkdirAll(second); err != nil {
+		t.Fatal(err)
+	}
 	file(topicIDFile(meta.TopicID{1}))
 	check("of another topic, and empty", "[]")
 
@@ -339,9 +342,20 @@ func TestVolume_TwoHomes(t *testing.T) {
 		t.Fatal(err)
 	}
 	file(topicIDFile(id))
+	check("of a creation that came to nothing", "[]")
+
+	if err := disk.MkdirAll(second); err != nil {
+		t.Fatal(err)
+	}
+	file(topicIDFile(id))
+	other, err := disk.OpenFile(second+"/00000000000000000000.log", os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = other.Close()
 	b = mustOpenIn(t, disk, twoDirs)
 	defer func() { _ = b.store.Close() }()
-	_, err := b.Get("a", 0).Offsets()
+	_, err = b.Get("a", 0).Offsets()
 	if err == nil || !strings.Contains(err.Error(), "two data directories, data and data2") {
 		t.Errorf("in both: %v", err)
 	}

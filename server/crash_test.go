@@ -35,7 +35,10 @@ import (
 // The power goes out at a random operation of the file system, the process is killed
 // or ended, and what is there after the next start is compared with what was answered.
 
-const simData = "data"
+const (
+	simData   = "data"
+	simSecond = "data2" // of every other seed
+)
 
 // simSeeds returns which seeds to run: SORDINI_CRASH_SEEDS many, or the one in
 // SORDINI_CRASH_SEED.
@@ -70,6 +73,7 @@ type sim struct {
 	rng  *rand.Rand
 	high string // header value that is important in topic mixed
 	wrap func(vfs.FS) vfs.FS
+	dirs []string
 	disk *vfs.Mem
 	fs   *vfs.Faulty
 
@@ -91,6 +95,7 @@ type sim struct {
 
 func newSim(seed uint64, high string, wrap func(vfs.FS) vfs.FS) *sim {
 	s := &sim{rng: rand.New(rand.NewPCG(seed, 79)), high: high, wrap: wrap, producers: map[int64]bool{}, done: map[string]int{}}
+	s.dirs = []string{simData, simSecond}[:1+seed%2]
 	for i := range int32(2) {
 		s.logs = append(s.logs, newSimLog("mixed", i), newSimLog("plain", i))
 	}
@@ -178,17 +183,22 @@ func (s *sim) start() (err error) {
 	if _, err = s.store.Identify(simData, 1, random); err != nil {
 		return err
 	}
-	dir := partition.Dir{Path: simData, Metadata: true}
-	if dir.Clean, err = s.store.EndedClean(simData); err != nil {
-		return err
+	clean := true
+	var dirs []partition.Dir
+	for i, name := range s.dirs {
+		dir := partition.Dir{Path: name, Metadata: i == 0}
+		if dir.Clean, err = s.store.EndedClean(name); err != nil {
+			return err
+		}
+		dirs, clean = append(dirs, dir), clean && dir.Clean
 	}
-	if _, err = s.store.Start(dir.Clean); err != nil {
+	if _, err = s.store.Start(clean); err != nil {
 		return err
 	}
 	m := simMetrics()
 	var report partition.Report
 	s.set, report, err = partition.Open(partition.Options{
-		FS: s.fs, Dirs: []partition.Dir{dir}, Store: s.store, Values: values, Logger: logger, Random: random, Metrics: m, Now: time.Now,
+		FS: s.fs, Dirs: dirs, Store: s.store, Values: values, Logger: logger, Random: random, Metrics: m, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -328,9 +338,15 @@ func (s *sim) settle() error {
 	if s.set.Get("mixed", 0).Settings().FlushMs > time.Second.Milliseconds() {
 		return nil
 	}
-	for end := time.Now().Add(time.Minute); s.set.Storage()[0].UnflushedBytes > 0; time.Sleep(100 * time.Microsecond) {
+	unflushed := func() (n int64) {
+		for _, dir := range s.set.Storage() {
+			n += dir.UnflushedBytes
+		}
+		return n
+	}
+	for end := time.Now().Add(time.Minute); unflushed() > 0; time.Sleep(100 * time.Microsecond) {
 		if time.Now().After(end) {
-			return wrong("%d bytes are not flushed", s.set.Storage()[0].UnflushedBytes)
+			return wrong("%d bytes are not flushed", unflushed())
 		}
 	}
 	if s.out() {
@@ -387,7 +403,7 @@ func (s *sim) live() error {
 func simulate(seed uint64, high string, wrap func(vfs.FS) vfs.FS) (*sim, error) {
 	s := newSim(seed, high, wrap)
 	disk := vfs.NewMem()
-	if err := errors.Join(disk.MkdirAll(simData), disk.SyncDir(".")); err != nil {
+	if err := errors.Join(disk.MkdirAll(simData), disk.MkdirAll(simSecond), disk.SyncDir(".")); err != nil {
 		return s, err
 	}
 	s.power(disk)

@@ -18,13 +18,11 @@ func (s *Set) Checkpoint() error {
 
 // checkpoint is Checkpoint for some of the volumes. One that is offline has an error.
 func (s *Set) checkpoint(volumes []*volume) error {
-	s.checkpointMu.Lock()
-	defer s.checkpointMu.Unlock()
 	var failed error
 	for _, v := range volumes {
 		err := v.offline()
 		if err == nil {
-			err = v.writeCheckpoint(v.partitions(), false)
+			err = v.writeCheckpoint(false)
 			v.noteError(err)
 		}
 		failed = errors.Join(failed, err)

@@ -53,10 +53,9 @@ type Set struct {
 	byID   map[meta.TopicID][]*Partition
 	count  atomic.Int64 // of all partitions
 
-	checkpointMu sync.Mutex
-	purging      sync.WaitGroup
-	stop         chan struct{}
-	background   sync.WaitGroup
+	purging    sync.WaitGroup
+	stop       chan struct{}
+	background sync.WaitGroup
 }
 
 // Image is the current metadata.

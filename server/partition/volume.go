@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -43,6 +44,7 @@ type volume struct {
 	failure atomic.Pointer[volumeError]
 	// suspect says that a partition has failed, and maybe all of the disk.
 	suspect      atomic.Bool
+	checkpointMu sync.Mutex   // held while one is written
 	checkpointed atomic.Int64 // when the last one was written, ns since 1970; 0: none was
 
 	// What an earlier process has left; of Open.
@@ -156,8 +158,7 @@ func (v *volume) read() (err error) {
 
 // begin makes durable what opening found and starts to mark what is synced.
 func (v *volume) begin() error {
-	mine := v.partitions()
-	if err := v.writeCheckpoint(mine, false); err != nil {
+	if err := v.writeCheckpoint(false); err != nil {
 		return err
 	}
 	marks, err := checkpoint.CreateMarks(v.set.opt.FS, v.Path)
@@ -165,7 +166,7 @@ func (v *volume) begin() error {
 		return err
 	}
 	v.marks = marks
-	for _, p := range mine {
+	for _, p := range v.partitions() {
 		v.giveMark(p)
 	}
 	v.checkpoint, v.synced = nil, nil
@@ -182,8 +183,10 @@ func (v *volume) giveMark(p *Partition) {
 }
 
 // writeCheckpoint writes how far each log of the volume is known to be good, durably.
-// The caller holds Set.checkpointMu, or is alone.
-func (v *volume) writeCheckpoint(mine []*Partition, clean bool) error {
+func (v *volume) writeCheckpoint(clean bool) error {
+	v.checkpointMu.Lock()
+	defer v.checkpointMu.Unlock()
+	mine := v.partitions()
 	c := &checkpoint.Checkpoint{BrokerEpoch: v.set.Image().BrokerEpoch(), Clean: clean, Partitions: make(map[checkpoint.Partition]checkpoint.Entry)}
 	for _, p := range mine {
 		c.Partitions[checkpoint.Partition{Topic: p.Topic, Index: p.Index}] = p.checkpointEntry()
@@ -219,6 +222,9 @@ func (v *volume) keepOffline(c *checkpoint.Checkpoint, mine []*Partition) {
 // close closes what the volume has open after its logs, of which failed is the first
 // failure, and leaves the marker of a clean shutdown if there is none.
 func (v *volume) close(failed error) error {
+	if v.Err != nil {
+		return nil // nothing was opened
+	}
 	if failed == nil {
 		failed = v.offline()
 	}
@@ -233,7 +239,7 @@ func (v *volume) close(failed error) error {
 	if err := v.offline(); err != nil {
 		return err
 	}
-	if err := v.writeCheckpoint(v.partitions(), failed == nil); err != nil {
+	if err := v.writeCheckpoint(failed == nil); err != nil {
 		return err
 	}
 	if failed != nil {

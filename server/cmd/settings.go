@@ -31,7 +31,7 @@ type settingsFlags struct {
 
 func (f *settingsFlags) addTo(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.dataDir, "data-dir", "", "directory of the data; sets log.dirs (default ./data)")
+	flags.StringVar(&f.dataDir, "data-dir", "", "directories of the data, with commas between them; sets log.dirs (default ./data)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "address for clients, host:port or NAME://host:port, repeatable; sets listeners (default 127.0.0.1:9092)")
 	flags.StringVar(&f.adminListen, "admin-listen", "", `address host:port of the HTTP server, "" for none; sets admin.listen (default 127.0.0.1:9644)`)
 	flags.StringVar(&f.config, "config", "", "configuration file with Kafka's properties")

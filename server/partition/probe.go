@@ -13,10 +13,12 @@ import (
 // probeFile is written by a probe and removed again.
 const probeFile = "sordini-probe.tmp"
 
-// What a probe does at most, of either kind.
+// What a probe does at most, of either kind. A few syncs are timed whatever they take: one
+// alone proves nothing.
 const (
 	probeTime  = 25 * time.Millisecond
 	probeSyncs = 16
+	probeLeast = 3
 	probeBlock = 4 << 10   // bytes before each sync
 	probeChunk = 256 << 10 // bytes at a time
 	probeBytes = 8 << 20
@@ -67,7 +69,7 @@ func (v *volume) probe() (err error) {
 		return f.SyncData()
 	}
 	var syncs []time.Duration
-	for began := time.Now(); len(syncs) < probeSyncs && time.Since(began) < probeTime; {
+	for began := time.Now(); len(syncs) < probeLeast || len(syncs) < probeSyncs && time.Since(began) < probeTime; {
 		before := time.Now()
 		if err := write(int64(len(syncs))*probeBlock, probeBlock, true); err != nil {
 			return err

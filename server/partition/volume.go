@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -99,14 +100,17 @@ func (v *volume) fail(cause error) {
 	}
 }
 
+// passing are errors that tell of a want that passes, and nothing of the disk.
+var passing = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}
+
 // noteError takes the volume offline for an error that concerns all of it. It does not
-// for want of space, which passes, nor where the metadata lies: there each
-// partition fails for itself, and the server goes on for as long as it can.
+// where the metadata lies: there each partition fails for itself, and the server goes on
+// for as long as it can.
 func (v *volume) noteError(err error) {
-	passes := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	if err != nil && !v.Metadata && !passes {
-		v.fail(err)
+	if err == nil || v.Metadata || slices.ContainsFunc(passing, func(p error) bool { return errors.Is(err, p) }) {
+		return
 	}
+	v.fail(err)
 }
 
 // fail takes a partition offline for a cause outside of it.

@@ -18,6 +18,8 @@ type Storage struct {
 	UnflushedAge   time.Duration // of the oldest of them; 0 if there are none
 	CheckpointAge  time.Duration // since the last checkpoint was written
 	JournalBroken  bool
+	Flushes        int64         // of logs and the journal there
+	FlushTime      time.Duration // of all of them
 
 	// Measured at the start where there are several data directories, else 0.
 	ProbedSync  time.Duration // of a small write
@@ -26,6 +28,9 @@ type Storage struct {
 
 var (
 	dirOffline = prometheus.NewDesc("sordini_dir_offline", "1 if a data directory is offline with all its partitions since it failed.", []string{"dir"}, nil)
+
+	dirFlushes   = prometheus.NewDesc("sordini_dir_flushes_total", "Flushes of logs and of the journal in a data directory.", []string{"dir"}, nil)
+	dirFlushTime = prometheus.NewDesc("sordini_dir_flush_seconds_total", "Time that the flushes in a data directory took, all together.", []string{"dir"}, nil)
 
 	dirSync  = prometheus.NewDesc("sordini_dir_probe_sync_seconds", "Time that a small write with its fsync took in a data directory at the start; only if there are several.", []string{"dir"}, nil)
 	dirSpeed = prometheus.NewDesc("sordini_dir_probe_bytes_per_second", "Bytes per second that were written and forced to disk in a data directory at the start; only if there are several.", []string{"dir"}, nil)
@@ -47,7 +52,7 @@ type storageCollector struct{ read func() []Storage }
 func (m *Metrics) ObserveStorage(read func() []Storage) { m.Register(storageCollector{read}) }
 
 func (storageCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{dirOffline, dirSync, dirSpeed, diskUsed, diskFree, diskFull, unflushedBytes, unflushedAge, checkpointAge, journalBroken} {
+	for _, d := range []*prometheus.Desc{dirOffline, dirFlushes, dirFlushTime, dirSync, dirSpeed, diskUsed, diskFree, diskFull, unflushedBytes, unflushedAge, checkpointAge, journalBroken} {
 		ch <- d
 	}
 }
@@ -58,6 +63,8 @@ func (c storageCollector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, s.Dir)
 		}
 		gauge(dirOffline, number(s.Offline))
+		ch <- prometheus.MustNewConstMetric(dirFlushes, prometheus.CounterValue, float64(s.Flushes), s.Dir)
+		ch <- prometheus.MustNewConstMetric(dirFlushTime, prometheus.CounterValue, s.FlushTime.Seconds(), s.Dir)
 		if s.ProbedSync > 0 && s.ProbedSpeed > 0 {
 			gauge(dirSync, s.ProbedSync.Seconds())
 			gauge(dirSpeed, s.ProbedSpeed)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sordini/log"
@@ -27,7 +28,9 @@ const parallelFlushes = 32
 // With a journal a round is one write and one sync; see journal.go.
 type flusher struct {
 	slots   chan struct{}
-	journal *journaler // nil where each log is synced by itself
+	journal *journaler   // nil where each log is synced by itself
+	flushes atomic.Int64 // how many
+	took    atomic.Int64 // and how long, all together, ns
 	metrics *metrics.Metrics
 	logger  *slog.Logger
 	running sync.WaitGroup
@@ -88,13 +91,19 @@ func (f *flusher) nextRound() bool {
 	return f.rounds
 }
 
+// observe counts a flush.
+func (f *flusher) observe(took time.Duration) {
+	f.flushes.Add(1)
+	f.took.Add(int64(took))
+	f.metrics.FlushSeconds.Observe(took.Seconds())
+}
+
 func (f *flusher) flush(l *log.Log) (log.Position, error) {
 	f.slots <- struct{}{}
 	began := time.Now()
 	pos, err := l.Flush()
-	took := time.Since(began)
+	f.observe(time.Since(began))
 	<-f.slots
-	f.metrics.FlushSeconds.Observe(took.Seconds())
 	if err != nil && !errors.Is(err, log.ErrClosed) {
 		f.metrics.FlushErrors.Inc()
 	}

@@ -108,7 +108,7 @@ func (j *journaler) commit() error {
 		f.logger.Error("the journal is not used any more until the next start: each log is synced by itself", "err", err)
 		return err
 	}
-	f.metrics.FlushSeconds.Observe(time.Since(began).Seconds())
+	f.observe(time.Since(began))
 	f.metrics.JournalRounds.Add(1)
 	f.metrics.JournaledBytes.Add(int64(size))
 	return nil

@@ -33,6 +33,7 @@ func (v *volume) storage(now time.Time) metrics.Storage {
 	if at := v.checkpointed.Load(); at != 0 && !m.Offline {
 		m.CheckpointAge = max(0, now.Sub(time.Unix(0, at)))
 	}
+	m.Flushes, m.FlushTime = v.flusher.flushes.Load(), time.Duration(v.flusher.took.Load())
 	m.ProbedSync, m.ProbedSpeed = time.Duration(v.probed.sync.Load()), float64(v.probed.speed.Load())
 	if j := v.flusher.journal; j != nil {
 		m.JournalBroken = j.broken.Load()

@@ -61,6 +61,14 @@ func TestJudge(t *testing.T) {
 		{"checkpoint", nil, []string{"sordini_checkpoint_age_seconds{dir=\"/data\"} 900"}, Warning, "checkpoint", "900 s"},
 		{"directory offline", nil, []string{`sordini_dir_offline{dir="/gone"} 1`}, Critical, "directory", "mount"},
 		{"slow directory", nil, []string{`sordini_dir_offline{dir="/d"} 0`, `sordini_dir_probe_sync_seconds{dir="/d"} 0.08`}, Warning, "directory", "80 ms"},
+		{"one slow directory", []string{`sordini_dir_flushes_total{dir="/a"} 5`, `sordini_dir_flush_seconds_total{dir="/a"} 9`}, []string{
+			`sordini_dir_flushes_total{dir="/a"} 105`, `sordini_dir_flush_seconds_total{dir="/a"} 9.1`,
+			`sordini_dir_flushes_total{dir="/b"} 20`, `sordini_dir_flush_seconds_total{dir="/b"} 2`,
+		}, Warning, "flush", "20 flushes in /b took 100 ms"},
+		{"fast directories", nil, []string{
+			`sordini_dir_flushes_total{dir="/a"} 5`, `sordini_dir_flush_seconds_total{dir="/a"} 2`,
+			`sordini_dir_flushes_total{dir="/b"} 20`, `sordini_dir_flush_seconds_total{dir="/b"} 0.2`,
+		}, OK, "flush", "20 flushes in /b took 10 ms"},
 		{"journal", nil, []string{"sordini_journal_broken{dir=\"/data\"} 1"}, Warning, "journal", "restart"},
 	} {
 		findings := Judge(server(t, c.before...), server(t, c.after...), 5*time.Second)

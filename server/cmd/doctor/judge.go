@@ -25,7 +25,7 @@ func Judge(before, after Sample, apart time.Duration) []Finding {
 		return []Finding{{Critical, "server", "what answers has no metrics of sordini", "the address is another program's, or a much older version's", "give the address of admin.listen with --admin"}}
 	}
 	findings := []Finding{judgeFlush(before, after, apart)}
-	findings = append(findings, judgeDirs(after)...)
+	findings = append(append(findings, judgeDirs(after)...), judgeDirFlushes(before, after)...)
 	used := after.byLabel("sordini_disk_used_ratio", "dir")
 	states := after.byLabel("sordini_disk_state", "dir")
 	for _, dir := range slices.Sorted(maps.Keys(used)) {
@@ -91,6 +91,29 @@ func judgeDirs(after Sample) (findings []Finding) {
 		case known:
 			findings = append(findings, fine("directory", what))
 		}
+	}
+	return findings
+}
+
+// judgeDirFlushes says which of several directories is slow.
+func judgeDirFlushes(before, after Sample) (findings []Finding) {
+	was, took := before.byLabel("sordini_dir_flushes_total", "dir"), before.byLabel("sordini_dir_flush_seconds_total", "dir")
+	is, takes := after.byLabel("sordini_dir_flushes_total", "dir"), after.byLabel("sordini_dir_flush_seconds_total", "dir")
+	if len(is) < 2 {
+		return nil // the judgement on all flushes is that of the one there is
+	}
+	for _, dir := range slices.Sorted(maps.Keys(is)) {
+		n, seconds := is[dir]-was[dir], takes[dir]-took[dir]
+		if n < someFlushes || seconds < 0 {
+			continue
+		}
+		what := fmt.Sprintf("%.0f flushes in %s took %.3g ms on average", n, dir, 1000*seconds/n)
+		if seconds/n <= slowFlush {
+			findings = append(findings, fine("flush", what))
+			continue
+		}
+		findings = append(findings, Finding{Warning, "flush", what, "this disk is slow to confirm fsync (more than 50 ms)",
+			"give topics that need it faster the storage.class of another directory, for new partitions; see what else uses the disk (iostat -x, iotop)"})
 	}
 	return findings
 }

@@ -166,9 +166,29 @@ func Missing(fsys vfs.FS, image *meta.Image, dirs []string) (n int, example stri
 	return n, example
 }
 
+// bestHomes leaves of the homes of a partition those that may be the one that counts. A
+// volume that is offline cannot tell: it counts unless another one has surely more.
+func bestHomes(homes []home, name string) []home {
+	isOffline := func(h home) bool { return h.volume.offline() != nil }
+	if slices.ContainsFunc(homes, func(h home) bool { return h.sure }) {
+		homes = slices.DeleteFunc(slices.Clone(homes), func(h home) bool { return !h.sure && !isOffline(h) })
+	}
+	i, online := slices.IndexFunc(homes, isOffline), slices.DeleteFunc(slices.Clone(homes), isOffline)
+	switch {
+	case i < 0:
+		return homes
+	case len(online) == 1 && online[0].sure && !online[0].volume.unopened(name):
+		return online
+	}
+	return homes[i : i+1]
+}
+
 // locate says in which volume a partition is, and why it must not be opened there.
 func (s *Set) locate(found whereabouts, t *meta.Topic, index int32) (*volume, error) {
 	homes := found[checkpoint.Partition{Topic: t.Name, Index: index}]
+	if len(homes) > 1 {
+		homes = bestHomes(homes, DirName(t.Name, index))
+	}
 	if len(homes) == 1 {
 		return homes[0].volume, homes[0].volume.offline()
 	}

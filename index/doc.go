@@ -42,7 +42,8 @@ read, but of a mapping a signal that ends the process with all its partitions.
 
 # Concurrency
 
-[Active] may be read while one goroutine appends. [Sealed] is read-only and may
+[Active] may be read while one goroutine appends. A view of [ActiveKeys] may be read
+while it grows. [Sealed] is read-only and may
 be used by any number of goroutines.
 */
 package index

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -470,6 +471,7 @@ func (c *crashed) restart() error {
 		c.mayRepair()
 		return c.open()
 	}
+	missing := slices.ContainsFunc(c.b.Dirs(), func(d Dir) bool { return d.Err != nil }) // and may come back
 	err := c.b.Close()
 	c.note("closed: %v", err)
 	_ = c.b.store.Close()
@@ -479,9 +481,8 @@ func (c *crashed) restart() error {
 		if !broken {
 			return err
 		}
-	} else {
-		c.clean = true
 	}
+	c.clean = err == nil && !missing
 	c.mayRepair()
 	return c.open()
 }

@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"log", "log/journal"},
 	{"server/config", "server/metrics", "server/meta"},
 	{"server/wire", "server/partition"},
+	{"server/audit"},
 	{"server/group/record"},
 	{"server/group/step"},
 	{"server/group/classic", "server/group/consumer/assign", "server/group/offset"},

@@ -138,7 +138,9 @@ func (r *run) openOne(p *plan, t *TopicReport, s *survey) (checkpoint.Entry, err
 		return checkpoint.Entry{}, fmt.Errorf("the copy in %s differs from what was read: it ends at %d, not %d, %d bytes cut, damaged %v",
 			s.target, st.End.Offset, s.next, found.Cut, found.Damaged)
 	}
-	s.Damaged = append(s.Damaged, found.Damaged...)
+	for _, d := range found.Damaged {
+		s.Damaged = append(s.Damaged, s.clip(d))
+	}
 	s.Start, s.End = st.Start, st.End.Offset
 	if s.hurt {
 		s.Records, s.Bytes = found.Records, found.Bytes
@@ -147,6 +149,17 @@ func (r *run) openOne(p *plan, t *TopicReport, s *survey) (checkpoint.Entry, err
 		Topic: p.id, Start: st.Start, Recovery: st.End.Offset, High: st.End.Offset,
 		End: st.End.Offset, Segment: st.End.Segment, Size: st.End.Pos,
 	}, nil
+}
+
+// clip ends a damaged stretch where the next segment begins.
+func (s *survey) clip(d log.Span) log.Span {
+	for _, base := range s.bases {
+		if base > d.From {
+			d.To = min(d.To, base)
+			break
+		}
+	}
+	return d
 }
 
 // records make the topic. Its leader epoch begins above those in its logs, and producer

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,12 +41,15 @@ type survey struct {
 	read    func(n int64)
 
 	PartitionReport
+	bases    []int64
 	next     int64 // offset behind the last good batch
 	epoch    int32 // of the last good batch
 	highest  int32 // leader epoch that was in force
 	producer int64 // largest id; -1 if there is none
+	limit    int64 // base of the segment behind the one that is read
 	sparse   int64 // gaps in the offsets end here; 0 if there are none
 	gap      string
+	jump     string         // a gap before the last batch that was read; "" if there is none
 	hurt     bool           // there is damage, which is wanted
 	lost     bool           // so that next is where it begins
 	open     map[int64]bool // producers whose transactions have begun
@@ -111,13 +115,17 @@ func (s *survey) run() error {
 		return err
 	}
 	s.epoch, s.highest, s.producer, s.open = epoch.Undefined, epoch.Undefined, -1, make(map[int64]bool)
-	s.Dir, s.Segments = s.dir, len(f.bases)
+	s.Dir, s.Segments, s.bases = s.dir, len(f.bases), f.bases
 	s.Start = s.known.start
 	if len(f.bases) > 0 {
 		s.Start = max(s.Start, f.bases[0])
 		s.next = f.bases[0]
 	}
 	for i, base := range f.bases {
+		s.limit = math.MaxInt64
+		if i+1 < len(f.bases) {
+			s.limit = f.bases[i+1]
+		}
 		if torn, err := s.segment(base, f.sizes[base]); err != nil {
 			return err
 		} else if torn {
@@ -127,13 +135,32 @@ func (s *survey) run() error {
 	}
 	s.next = max(s.next, s.Start)
 	s.End, s.Unfinished = s.next, len(s.open)
-	if s.gap != "" && s.sparse == 0 {
-		if err := s.fault(s.gap); err != nil {
-			return err
-		}
-		s.sparse = s.next
+	if err := s.whole(); err != nil {
+		return err
 	}
 	return s.copySide(f.side)
+}
+
+// whole makes sure that nothing is missing. After an orderly stop Kafka's recovery point
+// is the end of the log.
+func (s *survey) whole() error {
+	ended := s.known.clean && s.known.recovery == s.next
+	var missing string
+	switch {
+	case s.lost:
+		return nil // is known
+	case s.gap != "" && s.sparse == 0:
+		missing = s.gap
+		s.sparse = s.next
+	case s.known.clean && s.known.recovery > 0 && !ended:
+		missing = fmt.Sprintf("%s: the log ends at offset %d, and was stopped in order at %d", s.dir, s.next, s.known.recovery)
+	case s.jump != "" && !s.known.gaps && !ended:
+		missing = s.jump
+	default:
+		return nil
+	}
+	s.hurt = true
+	return s.fault(missing)
 }
 
 // leaveOut counts the segments behind one that was torn, which stay behind.
@@ -149,6 +176,9 @@ func (s *survey) leaveOut(f files, last int) {
 func (s *survey) durable() int64 {
 	if s.lost {
 		return max(s.known.recovery, s.next+1)
+	}
+	if s.hurt && s.known.clean {
+		return max(s.known.recovery, s.next)
 	}
 	return s.next
 }
@@ -172,6 +202,7 @@ func (s *survey) segment(base, size int64) (torn bool, err error) {
 		s.hurt = true
 		err = s.fault(fmt.Sprintf("%s: it begins at %d, the segment before ends at %d", filepath.Join(s.dir, name), base, s.next))
 	case base > s.next:
+		s.jump = "" // is told by gap
 		s.miss(base, fmt.Sprintf("%s: no segment holds offsets %d to %d", s.dir, s.next, base-1))
 		s.next = base
 	}
@@ -228,6 +259,9 @@ func (s *survey) walk(w *walker) (torn bool, err error) {
 		case err != nil:
 			return false, err
 		}
+		if s.jump = ""; h.BaseOffset > s.next {
+			s.jump = fmt.Sprintf("%s at byte %d: base offset %d, expected %d, and no batch is behind it", w.src.Name(), at, h.BaseOffset, s.next)
+		}
 		s.accept(h, control)
 	}
 }
@@ -237,6 +271,8 @@ func (s *survey) follows(h batch.Header) error {
 	switch {
 	case h.BaseOffset < s.next:
 		return badf("base offset %d, expected %d", h.BaseOffset, s.next)
+	case h.LastOffset() >= s.limit:
+		return badf("last offset %d, the segment behind begins at %d", h.LastOffset(), s.limit)
 	case h.LeaderEpoch < s.epoch:
 		return badf("leader epoch %d after %d", h.LeaderEpoch, s.epoch)
 	}

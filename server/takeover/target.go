@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -58,7 +59,7 @@ func (t *target) open(from *sources) error {
 		t.fresh = true
 		return nil
 	}
-	if err := fsys.MkdirAll(dir); err != nil {
+	if err := makeDir(fsys, dir); err != nil {
 		return err
 	}
 	t.lock, err = fsys.Lock(filepath.Join(dir, lockFile))
@@ -81,6 +82,31 @@ func (t *target) open(from *sources) error {
 		return err
 	}
 	return t.clear()
+}
+
+// makeDir makes a directory with those above it, durably; also if it was there: a process
+// that died right after making it did not sync.
+func makeDir(fsys vfs.FS, dir string) error {
+	parents := []string{filepath.Dir(filepath.Clean(dir))}
+	for at := parents[0]; ; at = filepath.Dir(at) {
+		there, err := exists(fsys, at)
+		if err != nil {
+			return err
+		}
+		if there || filepath.Dir(at) == at {
+			break
+		}
+		parents = append(parents, filepath.Dir(at))
+	}
+	if err := fsys.MkdirAll(dir); err != nil {
+		return err
+	}
+	for _, parent := range parents {
+		if err := fsys.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 // identify gives a new data directory the cluster id of Kafka's.

@@ -214,17 +214,15 @@ func (s *survey) segment(base, size int64) (torn bool, err error) {
 		return false, err
 	}
 	defer src.Close()
-	w := &walker{ctx: s.ctx, src: src, size: size, read: s.read}
-	if s.target == "" {
-		return s.walk(w)
+	end, torn, err := s.walk(&walker{ctx: s.ctx, src: src, size: size, read: s.read})
+	if err != nil || s.target == "" {
+		return torn, err
 	}
 	dst, err := s.to.OpenFile(filepath.Join(s.target, name), os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return false, err
 	}
-	w.dst = dst
-	torn, err = s.walk(w)
-	if err == nil {
+	if err = copyRange(s.ctx, dst, src, end); err == nil {
 		err = dst.SyncData()
 	}
 	if cerr := dst.Close(); err == nil {
@@ -242,8 +240,8 @@ func (s *survey) miss(end int64, what string) {
 	}
 }
 
-// walk goes over the batches of a segment.
-func (s *survey) walk(w *walker) (torn bool, err error) {
+// walk goes over the batches of a segment. It returns where they end.
+func (s *survey) walk(w *walker) (end int64, torn bool, err error) {
 	for {
 		at := w.pos
 		h, control, err := w.batch()
@@ -253,11 +251,14 @@ func (s *survey) walk(w *walker) (torn bool, err error) {
 		var bad *errBatch
 		switch {
 		case errors.Is(err, io.EOF):
-			return false, nil
+			return at, false, nil
 		case errors.As(err, &bad):
-			return s.bad(w, at, bad.reason)
+			if torn, err = s.bad(w, at, bad.reason); torn {
+				return at, true, err
+			}
+			return w.size, false, err
 		case err != nil:
-			return false, err
+			return 0, false, err
 		}
 		if s.jump = ""; h.BaseOffset > s.next {
 			s.jump = fmt.Sprintf("%s at byte %d: base offset %d, expected %d, and no batch is behind it", w.src.Name(), at, h.BaseOffset, s.next)
@@ -328,10 +329,7 @@ func (s *survey) bad(w *walker, at int64, reason string) (torn bool, err error) 
 	}
 	if !s.known.clean && s.next >= s.known.recovery {
 		s.Cut += w.size - at
-		if w.dst != nil {
-			err = w.dst.Truncate(at)
-		}
-		return true, err
+		return true, nil
 	}
 	nothing, err := zeros(w.src, at, w.size)
 	if err != nil {
@@ -345,7 +343,7 @@ func (s *survey) bad(w *walker, at int64, reason string) (torn bool, err error) 
 	}
 	s.hurt = true // the log that is opened on the copy finds out what is lost
 	s.lost = true
-	return false, w.rest()
+	return false, nil
 }
 
 // copySide copies the small files.

@@ -27,13 +27,11 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// walker goes over a file of batches once and copies what it reads. It holds one
-// buffer.
+// walker goes over a file of batches once. It holds one buffer.
 type walker struct {
 	ctx  context.Context
 	src  vfs.File
-	dst  vfs.File // nil to copy nothing
-	size int64    // of src
+	size int64 // of src
 	read func(n int64)
 
 	buf         []byte
@@ -66,7 +64,7 @@ func (w *walker) want(n int) ([]byte, error) {
 	return w.buf[w.start:w.fill][:n], nil
 }
 
-// more fills the buffer up and copies what it has read.
+// more fills the buffer up.
 func (w *walker) more() error {
 	if err := w.ctx.Err(); err != nil {
 		return err
@@ -75,11 +73,6 @@ func (w *walker) more() error {
 	b := w.buf[w.fill:][:min(int64(len(w.buf)-w.fill), w.size-at)]
 	if err := vfs.ReadFull(w.src, b, at); err != nil {
 		return &refusal{reason: err.Error(), damage: true}
-	}
-	if w.dst != nil {
-		if err := vfs.WriteFull(w.dst, [][]byte{b}, at); err != nil {
-			return err
-		}
 	}
 	w.fill += len(b)
 	w.read(int64(len(b)))
@@ -93,7 +86,7 @@ func (w *walker) take(n int) {
 
 // batch checks the batch at pos and moves behind it. Of a batch that ends a transaction
 // the whole is returned too, valid until the next call. io.EOF is the end of the file;
-// after an errBatch the walker stands where the batch begins, or inside.
+// after an errBatch the walker is of no use.
 func (w *walker) batch() (h batch.Header, control []byte, err error) {
 	if w.pos == w.size {
 		return h, nil, io.EOF
@@ -143,18 +136,6 @@ func (w *walker) checksum(n int64) (sum uint32, err error) {
 		n -= int64(len(b))
 	}
 	return sum, nil
-}
-
-// rest copies what is behind the buffer.
-func (w *walker) rest() error {
-	for w.pos+int64(w.fill-w.start) < w.size {
-		w.take(w.fill - w.start)
-		w.start, w.fill = 0, 0
-		if err := w.more(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // legacy says whether a message in one of the formats before Kafka 0.11 begins at pos:

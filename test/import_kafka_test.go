@@ -262,6 +262,12 @@ func takeOver(t *testing.T, end syscall.Signal) {
 	if err := kadm.NewClient(producer).CommitAllOffsets(within(t, patience), "readers", offsets); err != nil {
 		t.Fatal(err)
 	}
+	k.tool(nil, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", k.addr, "--topic", "zstd", "--group", "modern",
+		"--from-beginning", "--max-messages", "1000", "--command-property", "group.protocol=consumer")
+	groups := committed(t, producer, "readers", "modern")
+	if len(groups) < 3 {
+		t.Fatalf("committed offsets: %v", groups)
+	}
 	topics := []string{"none", "gzip", "snappy", "lz4", "zstd", "going"}
 	total := digest{}
 	for _, topic := range topics {
@@ -297,14 +303,8 @@ func takeOver(t *testing.T, end syscall.Signal) {
 		}
 	}
 	same("imported", topics)
-	committed, err := kadm.NewClient(producer).FetchOffsets(within(t, patience), "readers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for topic, at := range map[string]int64{"zstd": 17, "going": 42} {
-		if o, ok := committed.Lookup(topic, 0); !ok || o.At != at {
-			t.Errorf("committed offset of %s: %+v, want %d", topic, o, at)
-		}
+	if got := committed(t, producer, "readers", "modern"); !maps.Equal(got, groups) {
+		t.Errorf("committed offsets %v, want %v", got, groups)
 	}
 	if after := going(3000); after != id {
 		t.Errorf("the producer went on as %d, it was %d", after, id)
@@ -317,6 +317,21 @@ func takeOver(t *testing.T, end syscall.Signal) {
 	same("restarted", topics[:5])
 	b.stop()
 	t.Logf("DumpLogSegments passed %d files", k.checkLogs(b.dir))
+}
+
+// committed are the offsets of groups, as text by group, topic and partition.
+func committed(t testing.TB, c *kgo.Client, groups ...string) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for name, g := range kadm.NewClient(c).FetchManyOffsets(within(t, patience), groups...) {
+		if g.Err != nil {
+			t.Fatalf("offsets of group %s: %v", name, g.Err)
+		}
+		g.Fetched.Each(func(o kadm.OffsetResponse) {
+			all[fmt.Sprintf("%s %s-%d", name, o.Topic, o.Partition)] = fmt.Sprintf("%d %q %v", o.At, o.Metadata, o.Err)
+		})
+	}
+	return all
 }
 
 // topicIDs are the ids of all topics, as text.

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -110,6 +111,9 @@ func (o *importOptions) run(c *cobra.Command, p *Process, dirs []string) error {
 		if perr := printImport(p, o.output, report); err == nil {
 			err = perr
 		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; topics that were imported stay, and the import can be repeated")
 	}
 	if err != nil {
 		return err

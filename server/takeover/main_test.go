@@ -254,7 +254,7 @@ func (o *opened) read(disk vfs.FS, name string, known log.Known) error {
 	if err != nil {
 		return err
 	}
-	defer l.Abandon()
+	defer l.Close()
 	if r.Clean != known.Clean {
 		return fmt.Errorf("%s was scanned though its checkpoint says how it ends", name)
 	}

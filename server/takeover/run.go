@@ -244,7 +244,7 @@ func (r *run) take(ctx context.Context, p *plan, t *TopicReport) error {
 	if err != nil {
 		return err
 	}
-	keep, err = r.to.add(p, copies, r.records(p, t, copies), entries)
+	keep, err = r.to.add(p, r.records(p, t, copies), entries)
 	if err == nil {
 		t.Result = Imported
 	}

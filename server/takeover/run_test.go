@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sordini/log"
@@ -408,6 +409,102 @@ func TestRun_Existing(t *testing.T) {
 		t.Errorf("while a server runs: %v", err)
 	}
 	lock.Close()
+}
+
+// TestRun_Later: into a data directory that was stopped in order, whose topics stay and
+// need no scan at the next start.
+func TestRun_Later(t *testing.T) {
+	m, disk := simple(t), vfs.NewMem()
+	run1(t, m.options(disk), allImported)
+	o := open(t, disk)
+	must(t, meta.WriteClean(disk, testData, o.image.BrokerEpoch()))
+	m.metadata(plan{name: "a", id: id(1), places: make([]place, 2)}, plan{name: "b", id: id(2), places: make([]place, 1)})
+	m.partition("b", 0, id(2))
+	m.segment("b", 0, 0, data(0, 0, "b"))
+	run1(t, m.options(disk), map[string]Result{"a": Exists, "b": Imported})
+	o = open(t, disk)
+	if !o.clean {
+		t.Error("the start counts as one after a crash")
+	}
+	sameLogs(t, o.logs, map[string][]string{"a-0": simpleLogs["a-0"], "a-1": simpleLogs["a-1"], "b-0": {"0 b"}})
+}
+
+// TestRun_NoSpace: an import that fails leaves nothing, and one that follows succeeds.
+func TestRun_NoSpace(t *testing.T) {
+	m := simple(t)
+	dry := vfs.NewFaulty(vfs.NewMem(), nil)
+	run1(t, m.options(dry), allImported)
+	for n := int64(1); n <= dry.Ops(); n += 4 {
+		disk := vfs.NewMem()
+		faulty := vfs.NewFaulty(disk, func(op vfs.Op) vfs.Fault {
+			if op.N == n && op.Kind.Changes() {
+				return vfs.Fault{Err: syscall.ENOSPC}
+			}
+			return vfs.Fault{}
+		})
+		r, err := Run(context.Background(), m.options(faulty))
+		failed := err != nil || len(r.Topics) == 1 && r.Topics[0].Result == Refused
+		// Where the metadata failed nobody knows whether the topic is there.
+		if entries, rerr := disk.ReadDir(testData); rerr == nil && failed && !errors.Is(err, meta.ErrFailed) {
+			for _, e := range entries {
+				if there, herr := holds(disk.Crash(0, vfs.CrashKeepAll)); strings.HasPrefix(e.Name(), "a-") && (!there || herr != nil) {
+					t.Errorf("operation %d failed (%v), and %s is left: %v", n, err, e.Name(), herr)
+				}
+			}
+		}
+		r, err = Run(context.Background(), m.options(disk))
+		must(t, err)
+		if refused, _ := r.Failed(); refused > 0 {
+			t.Errorf("operation %d failed, and the import after it too: %s", n, r.Topics[0].Reason)
+		}
+		if there, err := holds(disk); !there || err != nil {
+			t.Errorf("operation %d failed, and the import after it: %t, %v", n, there, err)
+		}
+	}
+}
+
+// TestRun_Detached: after a power cut a segment may be short without a torn batch; those
+// behind it do not belong to the log.
+func TestRun_Detached(t *testing.T) {
+	m, disk := simple(t), vfs.NewMem()
+	must(t, m.fs.Remove(filepath.Join("kafka", meta.CleanShutdownFile)))
+	m.file("recovery-point-offset-checkpoint", "0\n2\na 0 3\na 1 0\n")
+	m.segment("a", 0, 3, data(3, 2, "3"))
+	m.segment("a", 0, 6, data(6, 2, "6"))
+	r := run1(t, m.options(disk), allImported)
+	if one := topicOf(t, r, "a").Partitions[0]; one.Cut != int64(len(data(6, 2, "6"))) || one.End != 4 || one.Segments != 2 {
+		t.Errorf("partition %+v", one)
+	}
+	o := open(t, disk)
+	sameLogs(t, o.logs, map[string][]string{"a-0": {"1 1", "2 2", "3 3"}, "a-1": {"0 x"}})
+}
+
+// TestRun_Ends: after an orderly stop the log ends where Kafka's checkpoint says, and an
+// offset that jumps at its end is not believed.
+func TestRun_Ends(t *testing.T) {
+	for name, c := range map[string]struct {
+		recovery string
+		last     []byte
+		reason   string
+	}{
+		"too short": {"9", data(3, 2, "3"), "stopped in order at 9"},
+		"jump":      {"", data(99, 2, "3"), "no batch is behind it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, disk := newMaker(t, "kafka"), vfs.NewMem()
+			m.partition("a", 0, id(1))
+			m.segment("a", 0, 0, data(0, 2, "0", "1", "2"), c.last)
+			if c.recovery != "" {
+				m.file("recovery-point-offset-checkpoint", "0\n1\na 0 "+c.recovery+"\n")
+			}
+			if r := run1(t, m.options(disk), allRefused); !strings.Contains(r.Topics[0].Reason, c.reason) || !r.Topics[0].Damage {
+				t.Errorf("report %+v", r.Topics[0])
+			}
+			opt := m.options(disk)
+			opt.Damaged = true
+			run1(t, opt, allImported)
+		})
+	}
 }
 
 // TestRun_Stray: a directory that has the name of a partition and belongs to no topic is

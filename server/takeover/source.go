@@ -148,14 +148,8 @@ func (s *sources) close() {
 
 // load reads the metadata log and finds the directories of partitions.
 func (s *sources) load() error {
-	dir, err := kraft.Find(s.opt.Source, s.opt.Dirs)
-	if err != nil {
-		return err
-	}
-	if dir == "" {
-		s.notes = append(s.notes, "no directory holds Kafka's metadata log ("+kraft.Dir+"): the directories of partitions tell the topics and how many partitions they have, and settings are the defaults")
-	} else if err := s.readMetadata(dir); err != nil {
-		s.notes = append(s.notes, fmt.Sprintf("Kafka's metadata log can't be used: the directories of partitions tell the topics and how many partitions they have, and settings are the defaults: %v", err))
+	if err := s.readMetadata(); err != nil {
+		s.notes = append(s.notes, fmt.Sprintf("without Kafka's metadata log, the directories of partitions tell the topics and how many partitions they have, and settings are the defaults: %v", err))
 	}
 	for _, one := range s.all {
 		if err := s.find(one); err != nil {
@@ -168,10 +162,20 @@ func (s *sources) load() error {
 	return nil
 }
 
-func (s *sources) readMetadata(dir string) error {
-	image, err := kraft.Load(s.opt.Source, dir)
-	if err != nil {
-		return err
+// readMetadata takes what the metadata log says, of several the one that is furthest.
+func (s *sources) readMetadata() error {
+	var image *kraft.Image
+	var errs []error
+	for _, one := range s.all {
+		i, err := kraft.Load(s.opt.Source, filepath.Join(one.dir, kraft.Dir))
+		if err != nil {
+			errs = append(errs, err)
+		} else if image == nil || i.End > image.End {
+			image = i
+		}
+	}
+	if image == nil {
+		return errors.Join(errs...)
 	}
 	topics, err := image.Topics()
 	if err != nil {
@@ -179,7 +183,7 @@ func (s *sources) readMetadata(dir string) error {
 	}
 	s.topics, s.next = topics, image.NextProducerID
 	for _, what := range slices.Sorted(maps.Keys(image.Others)) {
-		s.notes = append(s.notes, fmt.Sprintf("not taken over from the metadata log: %s (%d records)", what, image.Others[what]))
+		s.notes = append(s.notes, fmt.Sprintf("not taken over: %s (records of them: %d)", what, image.Others[what]))
 	}
 	for name, t := range topics {
 		p := &plan{name: name, id: meta.TopicID(t.ID), configs: t.Configs, places: make([]place, len(t.Partitions))}

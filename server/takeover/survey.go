@@ -126,6 +126,10 @@ func (s *survey) run() error {
 		if i+1 < len(f.bases) {
 			s.limit = f.bases[i+1]
 		}
+		if s.detached(base) {
+			s.leaveOut(f, i-1)
+			break
+		}
 		if torn, err := s.segment(base, f.sizes[base]); err != nil {
 			return err
 		} else if torn {
@@ -139,6 +143,12 @@ func (s *survey) run() error {
 		return err
 	}
 	return s.copySide(f.side)
+}
+
+// detached says whether a segment lies behind a gap that a crash has left: the end of
+// the segment before never came to the disk.
+func (s *survey) detached(base int64) bool {
+	return base > s.next && !s.lost && !s.known.clean && !s.known.gaps && s.next >= s.known.recovery
 }
 
 // whole makes sure that nothing is missing. After an orderly stop Kafka's recovery point
@@ -296,7 +306,9 @@ func (s *survey) accept(h batch.Header, control []byte) {
 	}
 	s.Transactional++
 	if !h.IsControl() {
-		s.open[h.ProducerID] = true
+		if h.Count > 0 { // compaction keeps batches without records
+			s.open[h.ProducerID] = true
+		}
 		return
 	}
 	if s.open[h.ProducerID] && aborts(control) {

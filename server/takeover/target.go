@@ -188,10 +188,22 @@ func (t *target) aside(p *plan, index int32) string {
 func dirName(topic string, index int32) string { return fmt.Sprintf("%s-%d", topic, index) }
 
 // add makes a topic of the directories that were copied: they get their names, the
-// checkpoint says what is in them, and then the topic exists. done says that it may.
-func (t *target) add(p *plan, copies []*survey, records []meta.Record, entries []checkpoint.Entry) (done bool, err error) {
-	for i := range copies {
-		if err := t.move(p, int32(i)); err != nil {
+// checkpoint says what is in them, and then the topic exists. done says that it may; if
+// it does not, the directories have their old names again.
+func (t *target) add(p *plan, records []meta.Record, entries []checkpoint.Entry) (done bool, err error) {
+	moved := int32(0)
+	defer func() {
+		for i := range moved {
+			if done {
+				return
+			}
+			if rerr := t.opt.FS.Rename(filepath.Join(t.opt.DataDir, dirName(p.name, i)), t.aside(p, i)); rerr != nil {
+				t.opt.Logger.Warn("the copy of a partition remains", "topic", p.name, "partition", i, "err", rerr)
+			}
+		}
+	}()
+	for ; int(moved) < len(entries); moved++ {
+		if err := t.move(p, moved); err != nil {
 			return false, err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -185,18 +184,4 @@ func (i *Image) batch(b []byte, from int64) error {
 		}
 	}
 	return nil
-}
-
-// Find returns the directory of the metadata log in one of the log directories; "" if
-// there is none.
-func Find(fsys vfs.FS, dirs []string) (string, error) {
-	for _, dir := range dirs {
-		name := filepath.Join(dir, Dir)
-		if _, err := fsys.Stat(name); err == nil {
-			return name, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("metadata log: %w", err)
-		}
-	}
-	return "", nil
 }

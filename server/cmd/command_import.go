@@ -79,9 +79,9 @@ func (o *importOptions) run(c *cobra.Command, p *Process, dirs []string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := dataDir(values)
-	if err != nil {
-		return err
+	into := values.List("log.dirs")
+	if len(into) != 1 {
+		return usageErrorf("log.dirs (%s) names %d directories; say by --data-dir into which one: that of the metadata", values.Origin("log.dirs"), len(into))
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
@@ -95,7 +95,7 @@ func (o *importOptions) run(c *cobra.Command, p *Process, dirs []string) error {
 		}
 	}()
 	in := takeover.Options{
-		FS: vfs.OS(), Source: vfs.OS(), Dirs: dirs, DataDir: dir, Values: values, Topics: o.topics, Groups: o.groups,
+		FS: vfs.OS(), Source: vfs.OS(), Dirs: dirs, DataDir: into[0], Values: values, Topics: o.topics, Groups: o.groups,
 		DryRun: o.dryRun, Damaged: o.damaged, Uncommitted: o.uncommitted,
 		Logger: slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Now:    time.Now, Random: rand.Reader, LockSource: takeover.LockKafka,

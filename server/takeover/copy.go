@@ -1,12 +1,14 @@
 package takeover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -138,9 +140,12 @@ func (r *run) openOne(p *plan, t *TopicReport, s *survey) (checkpoint.Entry, err
 		return checkpoint.Entry{}, fmt.Errorf("the copy in %s differs from what was read: it ends at %d, not %d, %d bytes cut, damaged %v",
 			s.target, st.End.Offset, s.next, found.Cut, found.Damaged)
 	}
-	for _, d := range found.Damaged {
-		s.Damaged = append(s.Damaged, s.clip(d))
+	for _, d := range append(found.Damaged, s.missing...) {
+		if d = s.clip(d); !slices.Contains(s.Damaged, d) {
+			s.Damaged = append(s.Damaged, d)
+		}
 	}
+	slices.SortFunc(s.Damaged, func(a, b log.Span) int { return cmp.Compare(a.From, b.From) })
 	s.Start, s.End = st.Start, st.End.Offset
 	if s.hurt {
 		s.Records, s.Bytes = found.Records, found.Bytes

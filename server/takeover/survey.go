@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"sordini/log"
 	"sordini/log/epoch"
 	"sordini/protocol/batch"
 	"sordini/segment"
@@ -42,13 +43,14 @@ type survey struct {
 
 	PartitionReport
 	bases    []int64
-	next     int64 // offset behind the last good batch
-	epoch    int32 // of the last good batch
-	highest  int32 // leader epoch that was in force
-	producer int64 // largest id; -1 if there is none
-	limit    int64 // base of the segment behind the one that is read
-	sparse   int64 // gaps in the offsets end here; 0 if there are none
-	gap      string
+	next     int64          // offset behind the last good batch
+	epoch    int32          // of the last good batch
+	highest  int32          // leader epoch that was in force
+	producer int64          // largest id; -1 if there is none
+	limit    int64          // base of the segment behind the one that is read
+	sparse   int64          // gaps in the offsets end here; 0 if there are none
+	gap      string         // what is missing between segments though nothing was compacted
+	missing  []log.Span     // the offsets of that
 	jump     string         // a gap before the last batch that was read; "" if there is none
 	hurt     bool           // there is damage, which is wanted
 	lost     bool           // so that next is where it begins
@@ -161,12 +163,15 @@ func (s *survey) whole() error {
 		return nil // is known
 	case s.gap != "" && s.sparse == 0:
 		missing = s.gap
-		s.sparse = s.next
 	case s.known.clean && s.known.recovery > 0 && !ended:
 		missing = fmt.Sprintf("%s: the log ends at offset %d, and was stopped in order at %d", s.dir, s.next, s.known.recovery)
 	case s.jump != "" && !s.known.gaps && !ended:
 		missing = s.jump
 	default:
+		for _, gap := range s.missing { // it was compacted after all
+			s.sparse = max(s.sparse, gap.To)
+		}
+		s.missing = nil
 		return nil
 	}
 	s.hurt = true
@@ -245,7 +250,10 @@ func (s *survey) segment(base, size int64) (torn bool, err error) {
 func (s *survey) miss(end int64, what string) {
 	if s.known.gaps {
 		s.sparse = end
-	} else if s.gap == "" {
+		return
+	}
+	s.missing = append(s.missing, log.Span{From: s.next, To: end})
+	if s.gap == "" {
 		s.gap = what
 	}
 }

@@ -55,6 +55,9 @@ func (t *target) open(from *sources) error {
 	if theirs, err := exists(fsys, filepath.Join(dir, kraft.Dir)); err != nil || theirs && !ours {
 		return errors.Join(fmt.Errorf("%s: %w: it belongs to Kafka; choose another, into which the topics are copied", dir, ErrTarget), err)
 	}
+	if member, err := exists(fsys, filepath.Join(dir, meta.PropertiesFile)); err != nil || member && !ours {
+		return errors.Join(fmt.Errorf("%s: %w: it belongs to a broker whose metadata is in another directory", dir, ErrTarget), err)
+	}
 	if t.opt.DryRun && !ours {
 		t.fresh = true
 		return nil
@@ -115,11 +118,7 @@ func (t *target) identify(from *sources) error {
 	if v := t.opt.Values; v.Origin("node.id") != config.Defaults().Origin("node.id") {
 		node = v.Broker().NodeID
 	}
-	known, err := exists(t.opt.FS, filepath.Join(t.opt.DataDir, meta.PropertiesFile))
-	if err != nil {
-		return err
-	}
-	if t.store.Image().ClusterID() == "" && !known {
+	if t.store.Image().ClusterID() == "" {
 		id, err := meta.NewTopicID(t.opt.Random)
 		if err != nil {
 			return err
@@ -132,7 +131,7 @@ func (t *target) identify(from *sources) error {
 			return err
 		}
 	}
-	_, err = t.store.Identify(t.opt.DataDir, node, t.opt.Random)
+	_, err := t.store.Identify(t.opt.DataDir, node, t.opt.Random)
 	return err
 }
 

@@ -486,9 +486,11 @@ func TestRun_Ends(t *testing.T) {
 		recovery string
 		last     []byte
 		reason   string
+		end      int64
+		records  int
 	}{
-		"too short": {"9", data(3, 2, "3"), "stopped in order at 9"},
-		"jump":      {"", data(99, 2, "3"), "no batch is behind it"},
+		"too short": {"9", data(3, 2, "3"), "at 9 by Kafka's checkpoint", 9, 4},
+		"jump":      {"", data(99, 2, "3"), "no batch is behind it", 4, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, disk := newMaker(t, "kafka"), vfs.NewMem()
@@ -503,6 +505,10 @@ func TestRun_Ends(t *testing.T) {
 			opt := m.options(disk)
 			opt.Damaged = true
 			run1(t, opt, allImported)
+			o := open(t, disk)
+			if o.spans["a-0"].To != c.end || len(o.logs["a-0"]) != c.records || !o.lost["a-0"] {
+				t.Errorf("offsets %+v, records %v, lost %t", o.spans["a-0"], o.logs["a-0"], o.lost["a-0"])
+			}
 		})
 	}
 }

@@ -43,18 +43,19 @@ type survey struct {
 
 	PartitionReport
 	bases    []int64
-	next     int64          // offset behind the last good batch
-	epoch    int32          // of the last good batch
-	highest  int32          // leader epoch that was in force
-	producer int64          // largest id; -1 if there is none
-	limit    int64          // base of the segment behind the one that is read
-	sparse   int64          // gaps in the offsets end here; 0 if there are none
-	gap      string         // what is missing between segments though nothing was compacted
-	missing  []log.Span     // the offsets of that
-	jump     string         // a gap before the last batch that was read; "" if there is none
-	hurt     bool           // there is damage, which is wanted
-	lost     bool           // so that next is where it begins
-	open     map[int64]bool // producers whose transactions have begun
+	next     int64                        // offset behind the last good batch
+	epoch    int32                        // of the last good batch
+	highest  int32                        // leader epoch that was in force
+	producer int64                        // largest id; -1 if there is none
+	limit    int64                        // base of the segment behind the one that is read
+	sparse   int64                        // gaps in the offsets end here; 0 if there are none
+	gap      string                       // what is missing between segments though nothing was compacted
+	missing  []log.Span                   // the offsets of that
+	jump     string                       // a gap before the last batch that was read; "" if there is none
+	before   struct{ next, sparse int64 } // of that batch
+	hurt     bool                         // there is damage, which is wanted
+	lost     bool                         // so that next is where it begins
+	open     map[int64]bool               // producers whose transactions have begun
 }
 
 // known is what Kafka's checkpoints say of a log.
@@ -140,8 +141,9 @@ func (s *survey) run() error {
 		}
 	}
 	s.next = max(s.next, s.Start)
+	err = s.whole()
 	s.End, s.Unfinished = s.next, len(s.open)
-	if err := s.whole(); err != nil {
+	if err != nil {
 		return err
 	}
 	return s.copySide(f.side)
@@ -153,20 +155,22 @@ func (s *survey) detached(base int64) bool {
 	return base > s.next && !s.lost && !s.known.clean && !s.known.gaps && s.next >= s.known.recovery
 }
 
-// whole makes sure that nothing is missing. After an orderly stop Kafka's recovery point
-// is the end of the log.
+// whole makes sure that nothing is missing. Kafka's recovery point is the end of the log
+// after an orderly stop, and not behind it after a crash.
 func (s *survey) whole() error {
-	ended := s.known.clean && s.known.recovery == s.next
+	recovery := s.known.recovery
+	ended := s.known.clean && recovery == s.next
 	var missing string
 	switch {
 	case s.lost:
 		return nil // is known
+	case s.jump != "" && !s.known.gaps && !ended:
+		missing, s.lost = s.jump, true
+		s.next, s.sparse = s.before.next, s.before.sparse // the last batch does not count
 	case s.gap != "" && s.sparse == 0:
 		missing = s.gap
-	case s.known.clean && s.known.recovery > 0 && !ended:
-		missing = fmt.Sprintf("%s: the log ends at offset %d, and was stopped in order at %d", s.dir, s.next, s.known.recovery)
-	case s.jump != "" && !s.known.gaps && !ended:
-		missing = s.jump
+	case s.next < recovery || s.known.clean && recovery > 0 && !ended:
+		missing = fmt.Sprintf("%s: the log ends at offset %d, and at %d by Kafka's checkpoint", s.dir, s.next, recovery)
 	default:
 		for _, gap := range s.missing { // it was compacted after all
 			s.sparse = max(s.sparse, gap.To)
@@ -192,7 +196,7 @@ func (s *survey) durable() int64 {
 	if s.lost {
 		return max(s.known.recovery, s.next+1)
 	}
-	if s.hurt && s.known.clean {
+	if s.hurt {
 		return max(s.known.recovery, s.next)
 	}
 	return s.next
@@ -279,6 +283,7 @@ func (s *survey) walk(w *walker) (end int64, torn bool, err error) {
 			return 0, false, err
 		}
 		if s.jump = ""; h.BaseOffset > s.next {
+			s.before.next, s.before.sparse = s.next, s.sparse
 			s.jump = fmt.Sprintf("%s at byte %d: base offset %d, expected %d, and no batch is behind it", w.src.Name(), at, h.BaseOffset, s.next)
 		}
 		s.accept(h, control)

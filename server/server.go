@@ -175,7 +175,7 @@ func (s *Server) refuseKafkas() error {
 	const kafkas = "__cluster_metadata-0"
 	_, ours := s.fs.Stat(filepath.Join(s.opt.DataDir, metadataDir))
 	if _, err := s.fs.Stat(filepath.Join(s.opt.DataDir, kafkas)); err == nil && ours != nil {
-		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); taking it over is not possible yet", s.opt.DataDir, kafkas)
+		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); serve another one, into which \"sordini import %s\" copies its topics", s.opt.DataDir, kafkas, s.opt.DataDir)
 	}
 	return nil
 }

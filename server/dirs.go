@@ -93,7 +93,7 @@ func (s *Server) refuseKafkas(dir string) error {
 	const kafkas = "__cluster_metadata-0"
 	_, ours := s.fs.Stat(filepath.Join(dir, metadataDir))
 	if _, err := s.fs.Stat(filepath.Join(dir, kafkas)); err == nil && ours != nil {
-		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); taking it over is not possible yet", dir, kafkas)
+		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); serve another one, into which \"sordini import %s\" copies its topics", dir, kafkas, dir)
 	}
 	return nil
 }

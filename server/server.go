@@ -19,6 +19,7 @@ import (
 	"sordini/segment/vfs"
 	"sordini/server/admin"
 	"sordini/server/api"
+	"sordini/server/audit"
 	"sordini/server/config"
 	"sordini/server/group"
 	"sordini/server/meta"
@@ -52,6 +53,7 @@ type Server struct {
 	locks    []io.Closer
 	store    *meta.Store
 	set      *partition.Set
+	audit    *audit.Recorder
 	groups   *group.Coordinator
 	metrics  *metrics.Metrics
 	wire     *wire.Server
@@ -83,8 +85,8 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	broker := s.set.Broker()
-	s.groups = group.Start(group.Options{Set: s.set, Store: s.store, Logger: s.opt.Logger, Random: rand.Reader})
-	_, routes := api.New(api.Options{Set: s.set, Groups: groups{s.groups}, Metrics: s.metrics, Logger: s.opt.Logger, Advertised: broker.Network.Advertised})
+	s.groups = group.Start(group.Options{Set: s.set, Store: s.store, Logger: s.opt.Logger, Random: rand.Reader, Audit: s.audit})
+	_, routes := api.New(api.Options{Set: s.set, Groups: groups{s.groups}, Audit: s.audit, Metrics: s.metrics, Logger: s.opt.Logger, Advertised: broker.Network.Advertised})
 	n := broker.Network
 	s.wire = wire.NewServer(wire.Options{
 		Routes: routes, Metrics: s.metrics, Logger: s.opt.Logger, Congestion: n.Congestion,
@@ -130,18 +132,20 @@ func (s *Server) openData() error {
 	if _, err := s.store.Start(clean); err != nil {
 		return err
 	}
+	s.metrics = metrics.New(s.opt.Version, api.Name)
+	s.audit = audit.New(audit.Options{Metrics: s.metrics, Logger: s.opt.Logger, Now: time.Now})
 	opt := partition.Options{
-		FS: s.fs, Store: s.store, Values: s.opt.Values, Metrics: metrics.New(s.opt.Version, api.Name), Logger: s.opt.Logger,
-		Now: time.Now, Random: rand.Reader, SpaceInterval: time.Second,
+		FS: s.fs, Store: s.store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
+		Now: time.Now, Random: rand.Reader, SpaceInterval: time.Second, Observer: s.audit,
 	}
 	for _, d := range dirs {
 		opt.Dirs = append(opt.Dirs, d.Dir)
 	}
-	s.metrics = opt.Metrics
 	if s.set, s.recovery, err = partition.Open(opt); err != nil {
 		return err
 	}
 	s.metrics.ObserveStorage(s.set.Storage)
+	s.audit.Start(s.set, s.recovery.Clean)
 	s.noteRecovery()
 	return nil
 }
@@ -244,8 +248,8 @@ func (s *Server) listenHTTP(ctx context.Context, place int, n config.Network) er
 	s.admin = al
 	s.http = admin.NewServer(admin.NewHandler(admin.Options{
 		Gatherer: s.metrics.Gatherer(), Kafka: metrics.Kafka(kafkaTopics{s.set, s.advertised(n)}, s.groups),
-		Records: s.records,
-		Ready:   s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
+		Records: s.records, Trace: s.trace,
+		Ready: s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
 	}))
 	return nil
 }
@@ -383,6 +387,7 @@ func (s *Server) closeAll() error {
 	if s.groups != nil {
 		s.groups.Stop()
 	}
+	s.audit.Stop()
 	var err error
 	if s.set != nil {
 		err = s.set.Close()

@@ -27,13 +27,14 @@ const parallelFlushes = 32
 // anything else. Flushes that nobody waits for may be long and have no part in this.
 // With a journal a round is one write and one sync; see journal.go.
 type flusher struct {
-	slots   chan struct{}
-	journal *journaler   // nil where each log is synced by itself
-	flushes atomic.Int64 // how many
-	took    atomic.Int64 // and how long, all together, ns
-	metrics *metrics.Metrics
-	logger  *slog.Logger
-	running sync.WaitGroup
+	slots    chan struct{}
+	journal  *journaler   // nil where each log is synced by itself
+	flushes  atomic.Int64 // how many
+	took     atomic.Int64 // and how long, all together, ns
+	metrics  *metrics.Metrics
+	observer Observer // nil: nobody
+	logger   *slog.Logger
+	running  sync.WaitGroup
 
 	mu     sync.Mutex
 	due    []*Partition // for the next round

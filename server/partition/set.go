@@ -17,7 +17,7 @@ import (
 	"sordini/server/metrics"
 )
 
-// Options of a Set. All fields but SpaceInterval are required.
+// Options of a Set. All fields but SpaceInterval and Observer are required.
 type Options struct {
 	FS      vfs.FS
 	Dirs    []Dir // data directories, at least one
@@ -30,6 +30,7 @@ type Options struct {
 	// SpaceInterval is how often to look how full the disk is; 0: only when so much
 	// was appended that it may be full.
 	SpaceInterval time.Duration
+	Observer      Observer // nil: nobody
 }
 
 // idleHandles is how many read handles stay open while nobody reads.

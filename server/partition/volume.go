@@ -72,6 +72,7 @@ func newVolume(s *Set, d Dir) *volume {
 		v.logger = v.logger.With("data_dir", d.Path)
 	}
 	v.flusher = newFlusher(s.opt.Metrics, v.logger)
+	v.flusher.observer = s.opt.Observer
 	v.space.volume = v
 	if d.Err != nil {
 		v.failure.Store(&volumeError{d.Path, d.Err})

@@ -71,6 +71,8 @@ type Options struct {
 	Config        Config
 	// KeyHash is nil unless a test wants another hash of keys.
 	KeyHash func(key []byte) uint64
+	// Scanned, if not nil, counts what Open scans, while it does.
+	Scanned *segment.Scanned
 }
 
 // Log is the log of one partition. See the package comment.
@@ -144,6 +146,7 @@ func (l *Log) segmentOptions() segment.Options {
 	return segment.Options{
 		FS: o.FS, Handles: o.Handles, IndexInterval: o.IndexInterval, Preallocate: o.Preallocate,
 		SparseBelow: l.sparseBelow, EpochAt: l.EpochAt, KeyHash: o.KeyHash,
+		Scanned: o.Scanned,
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -211,8 +210,7 @@ func (o *opener) openClean() bool {
 // recover opens the segments below the recovery point as they are and scans the
 // rest.
 func (o *opener) recover(names []string) error {
-	first := sort.Search(len(o.bases), func(i int) bool { return o.bases[i] > o.known.Recovery })
-	first = max(0, first-1)
+	first := firstToScan(o.bases, o.known.Recovery)
 	for _, base := range o.bases[:first] {
 		if err := o.openSealed(base); err != nil {
 			return err

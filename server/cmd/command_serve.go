@@ -13,6 +13,7 @@ import (
 
 	"sordini/segment/vfs"
 	"sordini/server/admin"
+	"sordini/server/partition"
 	"sordini/server/wire"
 )
 
@@ -81,7 +82,13 @@ func (o *serveOptions) newLogger(w io.Writer, terminal bool) (*slog.Logger, erro
 }
 
 func (o *serveOptions) run(c *cobra.Command, p *Process) error {
-	logger, err := o.newLogger(p.Stderr, p.Terminal)
+	var stderr *screen // if a person looks
+	log := p.Stderr
+	if p.Terminal && o.logFormat != "json" {
+		stderr = &screen{w: p.Stderr}
+		log = stderr
+	}
+	logger, err := o.newLogger(log, p.Terminal)
 	if err != nil {
 		return err
 	}
@@ -101,9 +108,11 @@ func (o *serveOptions) run(c *cobra.Command, p *Process) error {
 	defer stopSignals()
 	start := StartOptions{
 		Values: values, DataDir: dir, PortsFile: o.portsFile, Version: thisBuild().Version, Logger: logger, Started: p.Started,
-		Sockets: sockets,
+		Sockets: sockets, Progress: new(partition.Progress),
 	}
+	watched := newWatcher(start.Progress, logger, stderr).start()
 	running, err := startOrSignal(p.Start, start, signals)
+	watched()
 	if running == nil {
 		return err
 	}

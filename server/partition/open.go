@@ -24,24 +24,32 @@ import (
 
 // Report sums up what opening found.
 type Report struct {
-	Clean      bool // the process before was shut down in order
-	Topics     int
-	Partitions int
-	Offline    int // partitions that could not be opened
-	Segments   int
-	Scanned    int // segments whose batches were all read
-	Batches    int64
-	Records    int64
-	Bytes      int64
-	Cut        int64
-	Damaged    int // ranges of offsets that are lost
-	Took       time.Duration
+	Clean      bool  `json:"clean"`      // the process before was shut down in order
+	Checkpoint bool  `json:"checkpoint"` // one, or the marks of syncs, said from where to scan; else it was from the beginning
+	Topics     int   `json:"topics"`
+	Partitions int   `json:"partitions"`
+	Offline    int   `json:"offline"` // partitions that could not be opened
+	Segments   int   `json:"segments"`
+	Scanned    int   `json:"scanned"` // segments whose batches were all read
+	Batches    int64 `json:"batches"` // in those, as Records and Bytes
+	Records    int64 `json:"records"`
+	Bytes      int64 `json:"bytes"`
+	Cut        int64 `json:"cut"`     // bytes of torn writes
+	Damaged    int   `json:"damaged"` // ranges of offsets that are lost
+
+	JournalEntries int64 `json:"journalEntries"` // written back into segments
+	JournalBytes   int64 `json:"journalBytes"`   // of batches in those
+
+	Took time.Duration `json:"-"`
 }
 
 // Open opens all partitions that the metadata names. clean says that the process
 // before was shut down in order, as meta.Store.Start found.
 func Open(opt Options, clean bool) (*Set, Report, error) {
 	began := opt.Now()
+	if opt.Progress == nil {
+		opt.Progress = new(Progress)
+	}
 	s := &Set{
 		opt: opt, handles: segment.NewHandles(opt.FS, idleHandles), flusher: newFlusher(opt.Metrics, opt.Logger),
 		byName: make(map[string][]*Partition), byID: make(map[meta.TopicID][]*Partition), stop: make(chan struct{}),
@@ -66,7 +74,7 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 	if err := s.tidy(); err != nil {
 		return nil, Report{}, err
 	}
-	r := Report{Clean: clean}
+	r := Report{Clean: clean, Checkpoint: len(ck.Partitions)+len(marks) > 0}
 	kept, err := s.openAll(ck, marks, clean && ck.Clean, &r)
 	if err == nil {
 		err = s.begin(kept)
@@ -75,6 +83,7 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 		return nil, r, err
 	}
 	r.Took = opt.Now().Sub(began)
+	s.noteReport(&r)
 	s.background.Add(1)
 	go s.runBackground()
 	if opt.SpaceInterval > 0 {
@@ -272,10 +281,12 @@ func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]ch
 		}
 		r.Topics++
 	}
+	s.planJournal(len(all))
 	if kept, err = s.replayJournal(all, clean); err != nil {
 		return kept, err
 	}
-	s.openEach(all)
+	s.planLogs(all)
+	eachOpening(all, s.openOne)
 	topics := make(map[*meta.Topic][]*Partition)
 	for _, o := range all {
 		topics[o.topic] = append(topics[o.topic], o.result)
@@ -287,14 +298,14 @@ func (s *Set) openAll(ck *checkpoint.Checkpoint, marks map[checkpoint.MarkKey]ch
 	return kept, nil
 }
 
-// openEach opens the partitions, several at a time.
-func (s *Set) openEach(all []*opening) {
+// eachOpening calls do for each of the partitions, several at a time.
+func eachOpening(all []*opening, do func(*opening)) {
 	work := make(chan *opening)
 	var workers sync.WaitGroup
 	for range max(4, 2*runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
 			for o := range work {
-				s.openOne(o)
+				do(o)
 			}
 		})
 	}
@@ -320,6 +331,7 @@ func (s *Set) openOne(o *opening) {
 	s.keyer.note(o.result)
 	o.result.noteFailure()
 	s.logRecovery(o)
+	s.opt.Progress.partitions.Add(1)
 }
 
 func (s *Set) openLog(o *opening, opt log.Options) (*log.Log, error) {

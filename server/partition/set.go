@@ -19,7 +19,7 @@ import (
 	"sordini/server/metrics"
 )
 
-// Options of a Set. All fields but SpaceInterval are required.
+// Options of a Set. All fields but SpaceInterval and Progress are required.
 type Options struct {
 	FS      vfs.FS
 	Dir     string // data directory
@@ -32,6 +32,7 @@ type Options struct {
 	// SpaceInterval is how often to look how full the disk is; 0: only when so much
 	// was appended that it may be full.
 	SpaceInterval time.Duration
+	Progress      *Progress // of opening; nil for one that nobody looks at
 }
 
 // idleHandles is how many read handles stay open while nobody reads.
@@ -180,6 +181,6 @@ func (s *Set) logOptions(t *meta.Topic, index int32, settings *config.Topic) log
 		FS: s.opt.FS, Dir: s.partitionDir(t.Name, index), Handles: s.handles, Now: s.opt.Now,
 		Logger:      s.opt.Logger.With("topic", t.Name, "partition", index),
 		LeaderEpoch: s.Image().LeaderEpoch(t), IndexInterval: settings.IndexIntervalBytes,
-		Preallocate: preallocate, Config: logConfig(settings),
+		Preallocate: preallocate, Config: logConfig(settings), Scanned: &s.opt.Progress.scanned,
 	}
 }

@@ -1,0 +1,189 @@
+package partition
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sordini/log"
+	"sordini/segment"
+	"sordini/server/metrics"
+)
+
+// Phase is what an Open is at.
+type Phase int32
+
+// Phases, in order.
+const (
+	PhaseBefore  Phase = iota // logs are not looked at yet
+	PhaseJournal              // batches are written back from the journal
+	PhaseLogs                 // logs are opened, and scanned where that is needed
+	PhaseOpened               // all is open
+)
+
+// String is the name that people and programs are told.
+func (p Phase) String() string {
+	switch p {
+	case PhaseBefore:
+		return "starting"
+	case PhaseJournal:
+		return "journal"
+	case PhaseLogs:
+		return "logs"
+	}
+	return "opened"
+}
+
+// Progress tells how far an Open is. The zero value is ready; all methods may be
+// called concurrently, and beside the Open.
+type Progress struct {
+	phase               atomic.Int32
+	began               atomic.Int64 // the phase, ns since 1970
+	partitions, planned atomic.Int64
+	scanned             segment.Scanned
+	segments, bytes     atomic.Int64 // to be scanned
+	entries, journaled  atomic.Int64 // of the journal, written back
+	journalSize         atomic.Int64
+	reportMu            sync.Mutex
+	report              *Report
+}
+
+// Done is how much is done of what there is to do.
+type Done struct {
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"`
+}
+
+// JournalDone is how much of the journal was written back. Total is the bytes of its
+// files, which are seldom full.
+type JournalDone struct {
+	Entries int64 `json:"entries"`
+	Bytes   int64 `json:"bytes"` // of batches
+	Total   int64 `json:"totalAtMost"`
+}
+
+// Stage is a Progress at one moment. Partitions are those that are open, Segments and
+// Bytes those that had to be scanned.
+type Stage struct {
+	Phase      Phase       `json:"-"`
+	Name       string      `json:"phase"`
+	Partitions Done        `json:"partitions"`
+	Segments   Done        `json:"segments"`
+	Bytes      Done        `json:"bytes"`
+	Journal    JournalDone `json:"journal"`
+	// Estimate is the seconds that the phase will go on for, if it goes on as it did;
+	// nil while that is not known.
+	Estimate *float64 `json:"estimateSeconds,omitempty"`
+	Report   *Report  `json:"report,omitempty"` // once all is open
+}
+
+// Stage returns how far it is now.
+func (p *Progress) Stage() Stage {
+	s := Stage{
+		Phase:      Phase(p.phase.Load()),
+		Partitions: Done{p.partitions.Load(), p.planned.Load()},
+		Segments:   Done{p.scanned.Segments.Load(), p.segments.Load()},
+		Bytes:      Done{p.scanned.Bytes.Load(), p.bytes.Load()},
+		Journal:    JournalDone{p.entries.Load(), p.journaled.Load(), p.journalSize.Load()},
+	}
+	s.Name = s.Phase.String()
+	// What nobody expected to be scanned was scanned too: indexes were missing.
+	s.Segments.Total = max(s.Segments.Total, s.Segments.Done)
+	s.Bytes.Total = max(s.Bytes.Total, s.Bytes.Done)
+	if s.Phase == PhaseLogs {
+		s.Estimate = s.estimate(time.Since(time.Unix(0, p.began.Load())))
+	}
+	p.reportMu.Lock()
+	s.Report = p.report
+	p.reportMu.Unlock()
+	return s
+}
+
+// estimate goes by bytes if there are any to scan, else by partitions.
+func (s *Stage) estimate(passed time.Duration) *float64 {
+	of := s.Bytes
+	if of.Total == 0 {
+		of = s.Partitions
+	}
+	if of.Done == 0 || passed <= 0 {
+		return nil
+	}
+	left := passed.Seconds() * float64(of.Total-of.Done) / float64(of.Done)
+	return &left
+}
+
+// Recovery is the Stage as metrics show it.
+func (p *Progress) Recovery() metrics.Recovery {
+	s := p.Stage()
+	return metrics.Recovery{
+		PartitionsDone: s.Partitions.Done, PartitionsPlanned: s.Partitions.Total,
+		SegmentsDone: s.Segments.Done, SegmentsPlanned: s.Segments.Total,
+		BytesDone: s.Bytes.Done, BytesPlanned: s.Bytes.Total, JournalEntries: s.Journal.Entries,
+	}
+}
+
+// MarshalJSON gives the time in seconds.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type plain Report
+	return json.Marshal(struct {
+		plain
+		Seconds float64 `json:"seconds"`
+	}{plain(r), r.Took.Seconds()})
+}
+
+func (p *Progress) enter(phase Phase) {
+	p.began.Store(time.Now().UnixNano())
+	p.phase.Store(int32(phase))
+}
+
+// finish notes the result.
+func (p *Progress) finish(r Report) {
+	p.reportMu.Lock()
+	p.report = &r
+	p.reportMu.Unlock()
+	p.enter(PhaseOpened)
+}
+
+// replayed counts an entry of the journal.
+func (p *Progress) replayed(bytes int) {
+	p.entries.Add(1)
+	p.journaled.Add(int64(bytes))
+}
+
+// planJournal begins with the journal.
+func (s *Set) planJournal(partitions int) {
+	p := s.opt.Progress
+	p.planned.Add(int64(partitions))
+	entries, err := s.opt.FS.ReadDir(filepath.Join(s.opt.Dir, journalDir))
+	if err == nil {
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil {
+				p.journalSize.Add(info.Size())
+			}
+		}
+	}
+	p.enter(PhaseJournal)
+}
+
+// planLogs finds out what will be scanned. It costs a listing of each directory, so
+// it is left out where nothing should be.
+func (s *Set) planLogs(all []*opening) {
+	p := s.opt.Progress
+	p.enter(PhaseLogs)
+	eachOpening(all, func(o *opening) {
+		if o.known.Clean || o.cause != nil {
+			return
+		}
+		segments, bytes := log.Extent(s.opt.FS, s.partitionDir(o.topic.Name, o.index), o.known)
+		p.segments.Add(int64(segments))
+		p.bytes.Add(bytes)
+	})
+}
+
+// noteReport completes a report by what the journal gave.
+func (s *Set) noteReport(r *Report) {
+	r.JournalEntries, r.JournalBytes = s.opt.Progress.entries.Load(), s.opt.Progress.journaled.Load()
+	s.opt.Progress.finish(*r)
+}

@@ -122,7 +122,10 @@ type Log struct {
 }
 
 // Span is a stretch of offsets [From, To).
-type Span struct{ From, To int64 }
+type Span struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
 
 // rolled is a complete segment and the producer state as of its end.
 type rolled struct {

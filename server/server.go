@@ -101,7 +101,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.startHTTP(ctx); err != nil {
 		return err
 	}
-	if err := s.openData(); err != nil {
+	if err := s.openData(lookAtSpace); err != nil {
 		return err
 	}
 	broker := s.set.Broker()
@@ -142,18 +142,26 @@ func (s *Server) lockData() error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	lock, err := s.fs.Lock(filepath.Join(dir, lockFile))
-	if errors.Is(err, vfs.ErrLocked) {
-		return fmt.Errorf("data directory %s is in use by another process", dir)
-	}
 	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
+		return s.lockError(err)
 	}
 	s.lock = lock
 	return s.refuseKafkas()
 }
 
-// openData opens the metadata and all partitions.
-func (s *Server) openData() error {
+func (s *Server) lockError(err error) error {
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("data directory %s is in use by another process", s.opt.DataDir)
+	}
+	return fmt.Errorf("data directory: %w", err)
+}
+
+// lookAtSpace is how often a running server looks how full the disk is.
+const lookAtSpace = time.Second
+
+// openData opens the metadata and all partitions. spaceInterval is that of
+// [partition.Options].
+func (s *Server) openData(spaceInterval time.Duration) error {
 	dir := s.opt.DataDir
 	partition.ThrowBallast(s.fs, dir, s.opt.Logger)
 	store, report, err := meta.Open(s.fs, filepath.Join(dir, metadataDir), meta.Options{Log: s.opt.Logger})
@@ -173,7 +181,7 @@ func (s *Server) openData() error {
 	}
 	s.set, s.recovery, err = partition.Open(partition.Options{
 		FS: s.fs, Dir: dir, Store: store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
-		Now: time.Now, Random: rand.Reader, SpaceInterval: time.Second, Progress: s.opt.Progress,
+		Now: time.Now, Random: rand.Reader, SpaceInterval: spaceInterval, Progress: s.opt.Progress,
 	}, clean)
 	if err != nil {
 		return err

@@ -66,17 +66,6 @@ func (o *Overlay) Spilled() int64 {
 	return o.spillEnd
 }
 
-// Origin is the path below of what has a name here; "" if it is new.
-func (o *Overlay) Origin(name string) (string, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	_, _, n, err := o.existingLocked(name)
-	if err != nil {
-		return "", pathError("stat", name, err)
-	}
-	return n.base, nil
-}
-
 // rootLocked is the node from which the path of name goes on, and the elements of
 // that path.
 func (o *Overlay) rootLocked(name string) (*overNode, []string) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -138,19 +137,4 @@ func TestOverlay_KeepsOnlyWhatDiffers(t *testing.T) {
 		t.Errorf("%d bytes kept of one that differs", got)
 	}
 	check(t, f.Close())
-}
-
-func TestOverlay_Origin(t *testing.T) {
-	base := NewMem()
-	check(t, base.MkdirAll("data/old"))
-	o := overlayOn(t, base)
-	check(t, o.Rename("data/old", "data/new"))
-	check(t, o.Mkdir("data/old"))
-	for name, want := range map[string]string{"data/new": filepath.Join("data", "old"), "data/old": ""} {
-		if got, err := o.Origin(name); err != nil || got != want {
-			t.Errorf("%s: %q, %v, want %q", name, got, err, want)
-		}
-	}
-	_, err := o.Origin("nothing")
-	wantError(t, "origin of nothing", err, fs.ErrNotExist)
 }

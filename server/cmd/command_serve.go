@@ -81,14 +81,20 @@ func (o *serveOptions) newLogger(w io.Writer, terminal bool) (*slog.Logger, erro
 	}
 }
 
-func (o *serveOptions) run(c *cobra.Command, p *Process) error {
-	var stderr *screen // if a person looks
-	log := p.Stderr
+// loggerFor returns the logger to standard error, and the screen that it writes to if a
+// person looks at it, else nil.
+func (o *serveOptions) loggerFor(p *Process) (*screen, *slog.Logger, error) {
 	if p.Terminal && o.logFormat != "json" {
-		stderr = &screen{w: p.Stderr}
-		log = stderr
+		s := &screen{w: p.Stderr}
+		logger, err := o.newLogger(s, true)
+		return s, logger, err
 	}
-	logger, err := o.newLogger(log, p.Terminal)
+	logger, err := o.newLogger(p.Stderr, p.Terminal)
+	return nil, logger, err
+}
+
+func (o *serveOptions) run(c *cobra.Command, p *Process) error {
+	stderr, logger, err := o.loggerFor(p)
 	if err != nil {
 		return err
 	}

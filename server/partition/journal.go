@@ -202,6 +202,7 @@ func (s *Set) replayJournal(all []*opening, inOrder bool) (kept bool, err error)
 	r, err := journal.Replay(s.opt.FS, filepath.Join(s.opt.Dir, journalDir), inOrder, func(e *journal.Entry) error {
 		if l := logs[e.Key]; l != nil {
 			l.apply(s, e)
+			l.entries++
 			s.opt.Progress.replayed(len(e.Batches))
 		}
 		return nil

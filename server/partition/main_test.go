@@ -77,7 +77,7 @@ func open(fsys vfs.FS, seed uint64, flags ...string) (*broker, error) {
 	s, report, err := Open(Options{
 		FS: fsys, Dir: dataDir, Store: store, Values: values, Logger: quiet, Random: random,
 		Metrics: metrics.New("test", func(int16) string { return "" }),
-		Now:     func() time.Time { return time.UnixMilli(1_700_000_000_000) },
+		Now:     func() time.Time { return time.UnixMilli(1_700_000_000_000) }, Progress: &Progress{KeepDetails: true},
 	}, clean)
 	if err != nil {
 		_ = store.Close()

@@ -208,6 +208,16 @@ func asideName(name, suffix string) string {
 	return name[:min(len(name), 255-len(suffix))] + suffix
 }
 
+// StrayOf is what a directory that was set aside was called before, or the beginning of
+// that; false of any other.
+func StrayOf(name string) (was string, ok bool) {
+	was, ok = strings.CutSuffix(name, straySuffix)
+	if at := strings.LastIndexByte(was, '.'); ok && at >= 0 {
+		return was[:at], true
+	}
+	return "", false
+}
+
 // empty says whether a directory holds no record, and nothing that is not ours.
 func (s *Set) empty(dir string) bool {
 	entries, err := s.opt.FS.ReadDir(dir)
@@ -249,6 +259,7 @@ type opening struct {
 	cause    error // why it must not be opened
 	result   *Partition
 	report   log.Report
+	entries  int64 // of the journal that were written back
 }
 
 // openAll opens the partitions, several at a time. kept says that the journal has
@@ -331,7 +342,7 @@ func (s *Set) openOne(o *opening) {
 	s.keyer.note(o.result)
 	o.result.noteFailure()
 	s.logRecovery(o)
-	s.opt.Progress.partitions.Add(1)
+	s.opt.Progress.opened(o)
 }
 
 func (s *Set) openLog(o *opening, opt log.Options) (*log.Log, error) {

@@ -1,8 +1,10 @@
 package partition
 
 import (
+	"cmp"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +41,9 @@ func (p Phase) String() string {
 // Progress tells how far an Open is. The zero value is ready; all methods may be
 // called concurrently, and beside the Open.
 type Progress struct {
+	// KeepDetails has Details remember each partition; set it before the Open.
+	KeepDetails bool
+
 	phase               atomic.Int32
 	began               atomic.Int64 // the phase, ns since 1970
 	partitions, planned atomic.Int64
@@ -48,6 +53,25 @@ type Progress struct {
 	journalSize         atomic.Int64
 	reportMu            sync.Mutex
 	report              *Report
+	details             []Detail
+}
+
+// Detail is what opening one partition found and did.
+type Detail struct {
+	Topic     string     `json:"topic"`
+	Partition int32      `json:"partition"`
+	Clean     bool       `json:"clean"`   // nothing had to be scanned
+	From      int64      `json:"from"`    // offset from which it was scanned
+	Scanned   int        `json:"scanned"` // segments
+	Batches   int64      `json:"batches"` // in those, as Records and Bytes
+	Records   int64      `json:"records"`
+	Bytes     int64      `json:"bytes"`
+	Cut       int64      `json:"cut"`     // bytes
+	Aside     []string   `json:"aside"`   // files that keep what was cut
+	Damaged   []log.Span `json:"damaged"` // offsets that cannot be read
+
+	JournalEntries int64  `json:"journalEntries"`  // written back
+	Error          string `json:"error,omitempty"` // why it is offline
 }
 
 // Done is how much is done of what there is to do.
@@ -136,6 +160,38 @@ func (r Report) MarshalJSON() ([]byte, error) {
 func (p *Progress) enter(phase Phase) {
 	p.began.Store(time.Now().UnixNano())
 	p.phase.Store(int32(phase))
+}
+
+// opened counts a partition.
+func (p *Progress) opened(o *opening) {
+	p.partitions.Add(1)
+	if !p.KeepDetails {
+		return
+	}
+	r := o.report
+	d := Detail{
+		Topic: o.topic.Name, Partition: o.index, Clean: r.Clean, From: r.From, Scanned: r.Scanned, Batches: r.Batches,
+		Records: r.Records, Bytes: r.Bytes, Cut: r.Cut, Aside: append([]string{}, r.Aside...), Damaged: append([]log.Span{}, r.Damaged...),
+		JournalEntries: o.entries,
+	}
+	if _, err := o.result.Offsets(); err != nil {
+		d.Error = err.Error()
+	}
+	p.reportMu.Lock()
+	p.details = append(p.details, d)
+	p.reportMu.Unlock()
+}
+
+// Details are the partitions that were opened, by topic and number, if KeepDetails
+// was set.
+func (p *Progress) Details() []Detail {
+	p.reportMu.Lock()
+	defer p.reportMu.Unlock()
+	all := slices.Clone(p.details)
+	slices.SortFunc(all, func(a, b Detail) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return all
 }
 
 // finish notes the result.

@@ -1,0 +1,145 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sordini/segment/vfs"
+	"sordini/server/api"
+	"sordini/server/metrics"
+	"sordini/server/partition"
+)
+
+// Recovered is what Recover found and did, or would do.
+type Recovered struct {
+	Report     partition.Report
+	Partitions []partition.Detail
+	// Aside are directories that belong to no topic and were renamed, Removed those
+	// of topics whose deletion was finished.
+	Aside, Removed []string
+}
+
+// Recover opens the data directory as Start does, with all that this repairs, and
+// closes it in order; it serves nobody. With dry it does so upon an overlay of the
+// disk, which itself is only read. What opening would write is kept in a temporary
+// file meanwhile, which seldom holds more than the journal does.
+//
+// The directory must be one of a server, which must not be running.
+func Recover(opt Options, dry bool) (r Recovered, err error) {
+	if opt.Progress == nil {
+		opt.Progress = new(partition.Progress)
+	}
+	opt.Progress.KeepDetails = true
+	s := &Server{opt: opt, fs: vfs.OS(), failed: make(chan error, 1)}
+	if _, err := s.fs.Stat(filepath.Join(opt.DataDir, metadataDir)); err != nil {
+		return r, fmt.Errorf("%s is no data directory of a server: %w", opt.DataDir, err)
+	}
+	if dry {
+		end, err := s.overlay()
+		if err != nil {
+			return r, err
+		}
+		defer end()
+	}
+	defer func() { err = errors.Join(err, s.closeAll()) }()
+	if err := s.lockData(); err != nil {
+		return r, err
+	}
+	before, err := s.directories()
+	if err != nil {
+		return r, err
+	}
+	s.metrics = metrics.New(opt.Version, api.Name)
+	if err := s.openData(0); err != nil {
+		return r, err
+	}
+	after, err := s.directories()
+	if err != nil {
+		return r, err
+	}
+	r = Recovered{Report: s.recovery, Partitions: opt.Progress.Details()}
+	r.Aside, r.Removed = moved(before, after)
+	return r, nil
+}
+
+// overlay puts an overlay over the disk, whose lock it takes if there is one: the file
+// of a lock that was never taken is not made.
+func (s *Server) overlay() (end func(), err error) {
+	spill, err := os.CreateTemp("", "sordini-*")
+	if err != nil {
+		return nil, fmt.Errorf("temporary file: %w", err)
+	}
+	name := spill.Name()
+	spill.Close()
+	f, err := s.fs.OpenFile(name, os.O_RDWR)
+	if err != nil {
+		return nil, fmt.Errorf("temporary file: %w", err)
+	}
+	os.Remove(name) // where an open file can be removed it is gone however this ends
+	end = func() {
+		f.Close()
+		os.Remove(name)
+	}
+	lock := filepath.Join(s.opt.DataDir, lockFile)
+	if _, err := s.fs.Stat(lock); err == nil {
+		held, err := s.fs.Lock(lock)
+		if err != nil {
+			end()
+			return nil, s.lockError(err)
+		}
+		release := end
+		end = func() {
+			held.Close()
+			release()
+		}
+	}
+	s.fs = vfs.NewOverlay(s.fs, f)
+	return end, nil
+}
+
+// directories are the names of the directories in the data directory.
+func (s *Server) directories() ([]string, error) {
+	entries, err := s.fs.ReadDir(s.opt.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// moved tells of the directories that are gone which were renamed and which removed.
+func moved(before, after []string) (aside, removed []string) {
+	const longest = 255 // names are cut to it when they are set aside
+	left := make(map[string]bool, len(after))
+	var strays []string
+	for _, name := range after {
+		left[name] = true
+		if _, is := partition.StrayOf(name); is && !slices.Contains(before, name) {
+			strays = append(strays, name)
+		}
+	}
+	for _, name := range before {
+		if left[name] {
+			continue
+		}
+		renamed := slices.ContainsFunc(strays, func(n string) bool {
+			was, _ := partition.StrayOf(n)
+			return name == was || len(n) == longest && strings.HasPrefix(name, was)
+		})
+		if renamed {
+			aside = append(aside, name)
+		} else {
+			removed = append(removed, name)
+		}
+	}
+	return aside, removed
+}

@@ -58,6 +58,11 @@ func (r *Repair) Wrong() bool {
 	return len(r.patches) > 0 || r.Cut > 0 || slices.ContainsFunc(r.Fenced, r.isNew)
 }
 
+// HoldsBack says whether the segment is the last one of its log and stays fenced
+// somewhere. Then all of it below Next must be known to be durable when the log is
+// opened, or recovery takes the first bad batch for a torn write and cuts there.
+func (r *Repair) HoldsBack() bool { return r.opt.Following < 0 && len(r.Fenced) > 0 }
+
 func (r *Repair) isNew(d Damage) bool {
 	return !slices.ContainsFunc(r.known, func(k Damage) bool { return k.Pos == d.Pos && k.EndPos == d.EndPos })
 }
@@ -157,7 +162,13 @@ func (r *Repair) apply(f vfs.File) error {
 			return fmt.Errorf("cut at %d: %w", r.cutAt, err)
 		}
 	}
-	// What is not new may be in the page cache only, and is about to be relied on.
+	// Recovery must not cut the last segment of a log at what is fenced, so that all of
+	// it must be durable; see Recover for why it is written again.
+	if r.opt.Following < 0 && len(r.Fenced) > 0 {
+		if err := copyRange(f, f, 0, r.Size-r.Cut, 0); err != nil {
+			return fmt.Errorf("write again: %w", err)
+		}
+	}
 	return f.Sync()
 }
 

@@ -35,8 +35,8 @@ func Recover(opt Options, dry bool) (r Recovered, err error) {
 	}
 	opt.Progress.KeepDetails = true
 	s := &Server{opt: opt, fs: vfs.OS(), failed: make(chan error, 1)}
-	if _, err := s.fs.Stat(filepath.Join(opt.DataDir, metadataDir)); err != nil {
-		return r, fmt.Errorf("%s is no data directory of a server: %w", opt.DataDir, err)
+	if !IsData(opt.DataDir) {
+		return r, fmt.Errorf("%s is no data directory of a server: it has no %s", opt.DataDir, metadataDir)
 	}
 	if dry {
 		end, err := s.overlay()
@@ -66,8 +66,7 @@ func Recover(opt Options, dry bool) (r Recovered, err error) {
 	return r, nil
 }
 
-// overlay puts an overlay over the disk, whose lock it takes if there is one: the file
-// of a lock that was never taken is not made.
+// overlay puts an overlay over the disk, whose lock it takes.
 func (s *Server) overlay() (end func(), err error) {
 	spill, err := os.CreateTemp("", "sordini-*")
 	if err != nil {
@@ -80,25 +79,41 @@ func (s *Server) overlay() (end func(), err error) {
 		return nil, fmt.Errorf("temporary file: %w", err)
 	}
 	os.Remove(name) // where an open file can be removed it is gone however this ends
-	end = func() {
+	discard := func() {
 		f.Close()
 		os.Remove(name)
 	}
-	lock := filepath.Join(s.opt.DataDir, lockFile)
-	if _, err := s.fs.Stat(lock); err == nil {
-		held, err := s.fs.Lock(lock)
-		if err != nil {
-			end()
-			return nil, s.lockError(err)
-		}
-		release := end
-		end = func() {
-			held.Close()
-			release()
-		}
+	release, err := LockData(s.opt.DataDir)
+	if err != nil {
+		discard()
+		return nil, err
 	}
 	s.fs = vfs.NewOverlay(s.fs, f)
-	return end, nil
+	return func() {
+		release()
+		discard()
+	}, nil
+}
+
+// IsData says whether a directory is a data directory of a server.
+func IsData(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, metadataDir))
+	return err == nil && info.IsDir()
+}
+
+// LockData takes the lock of a data directory, which a running server holds. Where no
+// lock was ever taken, as in a copy of something else, there is none to take and no file
+// is made.
+func LockData(dir string) (release func(), err error) {
+	fsys, lock := vfs.OS(), filepath.Join(dir, lockFile)
+	if _, err := fsys.Stat(lock); err != nil {
+		return func() {}, nil
+	}
+	held, err := fsys.Lock(lock)
+	if err != nil {
+		return nil, lockError(dir, err)
+	}
+	return func() { held.Close() }, nil
 }
 
 // directories are the names of the directories in the data directory.

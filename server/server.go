@@ -143,15 +143,15 @@ func (s *Server) lockData() error {
 	}
 	lock, err := s.fs.Lock(filepath.Join(dir, lockFile))
 	if err != nil {
-		return s.lockError(err)
+		return lockError(dir, err)
 	}
 	s.lock = lock
 	return s.refuseKafkas()
 }
 
-func (s *Server) lockError(err error) error {
+func lockError(dir string, err error) error {
 	if errors.Is(err, vfs.ErrLocked) {
-		return fmt.Errorf("data directory %s is in use by another process", s.opt.DataDir)
+		return fmt.Errorf("data directory %s is in use by another process", dir)
 	}
 	return fmt.Errorf("data directory: %w", err)
 }

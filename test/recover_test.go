@@ -82,16 +82,7 @@ func TestRecover(t *testing.T) {
 	}
 	b.kill()
 	log := filepath.Join(b.dir, "orders-1", "00000000000000000000.log")
-	torn, err := os.OpenFile(log, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := torn.Write([]byte("half a batch")); err != nil {
-		t.Fatal(err)
-	}
-	if err := torn.Close(); err != nil {
-		t.Fatal(err)
-	}
+	appendTo(t, log, "half a batch")
 	before := treeOf(t, b.dir)
 	predicted := recoverOf(t, b, 0, "--dry-run")
 	if text := sordini(t, 0, "recover", "--data-dir", b.dir, "--dry-run"); !strings.Contains(text, "dry run, nothing was changed: after an unclean end") {

@@ -396,9 +396,11 @@ func (s *Set) sum(r *Report, o *opening) {
 // The last line is sordini's, over all text before it; Kafka reads the first two.
 const metadataFile = "partition.metadata"
 
-func (s *Set) readTopicID(dir string) (meta.TopicID, error) {
+func (s *Set) readTopicID(dir string) (meta.TopicID, error) { return readTopicID(s.opt.FS, dir) }
+
+func readTopicID(fsys vfs.FS, dir string) (meta.TopicID, error) {
 	name := filepath.Join(dir, metadataFile)
-	f, err := s.opt.FS.Open(name)
+	f, err := fsys.Open(name)
 	if err != nil {
 		return meta.TopicID{}, err
 	}

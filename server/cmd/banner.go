@@ -31,6 +31,7 @@ type banner struct {
 	build      buildInfo
 	dataDir    string
 	usage      vfs.Usage // zero if unknown
+	profile    string    // "" for none
 	flush      config.Topic
 	recovery   partition.Report
 	kafka      string // bound address of the first listener
@@ -50,6 +51,9 @@ func (b banner) String() string {
 	}
 	fmt.Fprintln(&out, b.build)
 	line("data", "%s%s", b.dataDir, describeUsage(b.usage))
+	if b.profile != "" {
+		line("profile", "%s", b.profile)
+	}
 	flush, risk := describeFlush(b.flush)
 	line("flush", "%s", flush)
 	for i, text := range risk {

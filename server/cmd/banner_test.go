@@ -41,7 +41,7 @@ func TestBanner_Example(t *testing.T) {
 func TestBanner_Everything(t *testing.T) {
 	b := testBanner()
 	b.build = buildInfo{Version: "devel", Go: "go1.26.8", OS: "linux", Arch: "arm64", Revision: "1a2b3c4d5e6f", Modified: true}
-	b.usage = vfs.Usage{}
+	b.usage, b.profile = vfs.Usage{}, "fast"
 	b.flush = config.Topic{FlushPolicy: config.FlushAsync, FlushMs: 1500, FlushMessages: 1000}
 	b.recovery = partition.Report{
 		Topics: 1, Partitions: 2, Segments: 5, Scanned: 2, Batches: 4021, Records: 118203, Bytes: 3 << 30, Cut: 688, Damaged: 1, Offline: 1,

@@ -208,6 +208,7 @@ func bannerOf(opt StartOptions, running Running) banner {
 	b := banner{
 		build:      thisBuild(),
 		dataDir:    opt.DataDir,
+		profile:    opt.Values.Profile(),
 		flush:      broker.Topic(nil),
 		recovery:   running.Recovery(),
 		kafka:      kafka,

@@ -38,6 +38,9 @@ func Profiles() []Profile {
 	}
 }
 
+// Profile is the name of the profile that was chosen, "" for none.
+func (v Values) Profile() string { return v.profile }
+
 // assignProfile fills the layer of the profile of this name, "" for none.
 func (v *Values) assignProfile(faults Faults, name string) Faults {
 	if name == "" {
@@ -52,6 +55,7 @@ func (v *Values) assignProfile(faults Faults, name string) Faults {
 		for _, s := range p.Settings {
 			faults = v.assign(faults, profileLayer, s.Name, s.Value, "profile "+name)
 		}
+		v.profile = name
 		return faults
 	}
 	near := ""

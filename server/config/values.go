@@ -63,6 +63,7 @@ type resolved struct {
 type Values struct {
 	layers   [layerCount]map[string]assigned
 	resolved map[string]resolved
+	profile  string // that was chosen, "" for none
 
 	listeners  []Listener
 	advertised []Listener

@@ -25,6 +25,7 @@ const (
 	floorFiles = "floor+net+files"
 	sordini    = "sordini"
 	bySegment  = "sordini-segment" // with flush.method=segment
+	mute       = "mute"            // takes records and forgets them: what the client can do
 )
 
 // bench is one run. It is used by one goroutine, but for close.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"sordini/test/bench/floor"
 	"sordini/test/bench/raw"
 	"sordini/test/bench/report"
 )
@@ -25,14 +26,20 @@ const (
 // writes records to 8 partitions and reads them, once with no fsync and once with an
 // fsync before each acknowledgement, on all sides. A third row has each side as it is
 // without settings: sordini with fsync, Kafka with none. On few cores the client takes
-// most of the time, so that the server's CPU says more than the rate.
+// most of the time, so that the server's CPU says more than the rate; beside them stands what
+// the client reaches with a server that forgets all it is sent.
 func (b *bench) franz() error {
 	servers, err := b.servers()
 	if err != nil {
 		return err
 	}
+	silent, err := b.serveFloor(floor.MuteName, fmt.Sprint(partitionCount))
+	if err != nil {
+		return err
+	}
+	defer b.endFloor(silent.process)
 	for _, p := range []policy{flushNever, flushAlways} {
-		var contenders []contender
+		contenders := []contender{{mute, func() ([]report.Reading, error) { return b.muteTurn(silent, p) }}}
 		for _, s := range servers {
 			contenders = append(contenders, contender{s.side, func() ([]report.Reading, error) { return b.franzTurn(s, p) }})
 		}
@@ -72,6 +79,13 @@ func (b *bench) franzTurn(s *server, p policy) (readings []report.Reading, err e
 	}
 	read, err := costOf(s.pid, func() error { return consumeRecords(s.addr, topic, n) })
 	return append(readings, read.perMillion(name+" consume", n)...), err
+}
+
+// muteTurn has the client write to a server that forgets.
+func (b *bench) muteTurn(silent *bare, p policy) ([]report.Reading, error) {
+	n := int(b.size / recordSize)
+	written, err := costOf(silent.process.Pid(), func() error { return produceRecords(silent.addr, floor.MuteTopic, n) })
+	return written.perMillion(franzNames[p]+" produce", n), err
 }
 
 // perMillion are the readings of work on records.
@@ -142,7 +156,15 @@ func (b *bench) latency() error {
 	if err != nil {
 		return err
 	}
-	var contenders []contender
+	silent, err := b.serveFloor(floor.MuteName, fmt.Sprint(partitionCount))
+	if err != nil {
+		return err
+	}
+	defer b.endFloor(silent.process)
+	contenders := []contender{{mute, func() ([]report.Reading, error) {
+		samples, err := oneAtATime(silent.addr, floor.MuteTopic, b.long(3*time.Second))
+		return report.Latencies("one record at a time", samples), err
+	}}}
 	for _, s := range servers {
 		contenders = append(contenders, contender{s.side, func() (readings []report.Reading, err error) {
 			topic, err := b.create(s, partitionCount, flushNever)

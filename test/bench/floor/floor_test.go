@@ -4,6 +4,7 @@ package floor
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sordini/test/bench/raw"
 )
@@ -135,5 +138,22 @@ func TestRun_Arguments(t *testing.T) {
 	}
 	if Is("floor-none") || !Is(ScanName) {
 		t.Error("names of floors")
+	}
+}
+
+// TestMute: a client finds all that it needs to write records.
+func TestMute(t *testing.T) {
+	c := start(t, MuteName, "3")
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.RemoteAddr().String()), kgo.DefaultProduceTopic(MuteTopic), kgo.RecordRetries(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 10 {
+		if err := client.ProduceSync(ctx, &kgo.Record{Value: make([]byte, 1000)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

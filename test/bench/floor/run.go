@@ -24,12 +24,13 @@ const (
 	CommitName  = "floor-commit"  // DIR PRODUCERS DURATION: prints a CommitResult
 	AnswerName  = "floor-answer"  // DIR SIZE FILES: Commit for units that come from connections; prints its address first
 	ScanName    = "floor-scan"    // FILE...: prints a ScanResult
+	MuteName    = "floor-mute"    // PARTITIONS: a server that forgets what clients write; prints its address first
 )
 
 // Is tells whether a program's first argument is the name of a floor.
 func Is(name string) bool {
 	switch name {
-	case SendName, ReceiveName, CommitName, AnswerName, ScanName:
+	case SendName, ReceiveName, CommitName, AnswerName, ScanName, MuteName:
 		return true
 	}
 	return false
@@ -47,7 +48,7 @@ func Run(name string, args []string, out io.Writer) error {
 }
 
 func run(name string, args []string, out io.Writer) error {
-	need := map[string]int{SendName: 2, ReceiveName: 1, CommitName: 3, AnswerName: 3, ScanName: 1}
+	need := map[string]int{SendName: 2, ReceiveName: 1, CommitName: 3, AnswerName: 3, ScanName: 1, MuteName: 1}
 	if len(args) < need[name] {
 		return fmt.Errorf("%d arguments, want %d", len(args), need[name])
 	}
@@ -74,6 +75,12 @@ func run(name string, args []string, out io.Writer) error {
 			return fmt.Errorf("size %q, files %q", args[1], args[2])
 		}
 		return answerCommits(args[0], size, files, out)
+	case MuteName:
+		partitions, err := strconv.ParseInt(args[0], 10, 32)
+		if err != nil || partitions <= 0 {
+			return fmt.Errorf("partitions %q", args[0])
+		}
+		return mute(out, int32(partitions))
 	case ScanName:
 		return say(out)(Scan(args))
 	}

@@ -221,9 +221,12 @@ func (o *opener) recover(names []string) error {
 		if err := o.loadState(names, o.bases[first]); err != nil {
 			return err
 		}
-		// It may have come from batches that retention is about to delete.
-		if err := o.l.writeSnapshot(o.bases[first], o.l.producers.KafkaSnapshot(), o.l.producers.Snapshot()); err != nil {
-			return err
+		// It may have come from batches that retention is about to delete. At the start of
+		// a log that never had a producer there is nothing to keep: many logs are like that.
+		if first > 0 || o.l.producers.Len() > 0 || o.hasSnapshot(names, o.bases[first]) {
+			if err := o.l.writeSnapshot(o.bases[first], o.l.producers.KafkaSnapshot(), o.l.producers.Snapshot()); err != nil {
+				return err
+			}
 		}
 	}
 	for i := first; i < len(o.bases); i++ {
@@ -236,6 +239,10 @@ func (o *opener) recover(names []string) error {
 		}
 	}
 	return o.replaceLost()
+}
+
+func (o *opener) hasSnapshot(names []string, offset int64) bool {
+	return slices.Contains(names, segment.FileName(offset, producersSuffix)) || slices.Contains(names, segment.FileName(offset, kafkaSnapshot))
 }
 
 // openSealed opens a segment below the recovery point; if its indexes are missing

@@ -87,6 +87,7 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 		return Recovered{}, err
 	}
 	sc := newScanner(s, f, size)
+	defer sc.release()
 	r := Recovered{Next: s.base}
 	rewrite := size // from here on the bytes may be in the page cache only
 	var told int64
@@ -206,7 +207,8 @@ func keepAside(fsys vfs.FS, f vfs.File, path string, from, to int64) (string, er
 
 // copyRange copies bytes [from, to) of src to position at of dst.
 func copyRange(dst, src vfs.File, from, to, at int64) error {
-	buf := make([]byte, max(0, min(scanBuffer, to-from)))
+	buf := takeBuffer(max(0, min(scanBuffer, to-from)))
+	defer giveBuffer(buf)
 	for pos := from; pos < to; {
 		b := buf[:min(int64(len(buf)), to-pos)]
 		n, err := src.ReadAt(b, pos)

@@ -39,6 +39,8 @@ var layers = [][]string{
 	{"test/reference/play"},
 	{"test/reference/catalogue"},
 	{"test/reference"},
+	{"test/javacheck/output"},
+	{"test/javacheck"},
 }
 
 const (

@@ -85,6 +85,16 @@ var Deviations = []Deviation{
 		Why:  "nothing is known of the client yet",
 	},
 	{
+		What: "checksums in small files",
+		Here: "`partition.metadata` ends with one, `leader-epoch-checkpoint` has one in white space; Kafka's readers pass over them",
+		Why:  "Kafka's have none",
+	},
+	{
+		What: "checkpoints of log starts",
+		Here: "list every log",
+		Why:  "Kafka lists logs that DeleteRecords was used on, and takes others to start with their first segment, as here",
+	},
+	{
 		What: "unknown broker settings",
 		Here: "refused with a suggestion, in files and in AlterConfigs",
 		Why:  "Kafka keeps them, typing errors included",

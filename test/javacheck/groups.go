@@ -1,0 +1,108 @@
+package main
+
+import "sordini/test/javacheck/output"
+
+// consumerGroups are checks of kafka-consumer-groups and kafka-groups.
+var consumerGroups = []check{
+	{name: "a topic for them", run: "topics --create --topic read --partitions 3"},
+	{name: "produce", run: "console-producer --topic read --reader-property parse.key=true --reader-property key.separator=:", stdin: "a:1\nb:2\nc:3\nd:4\ne:5\nf:6\ng:7\nh:8\ni:9\nj:10\nk:11\nl:12\n"},
+	{name: "consume in a group", run: "console-consumer --topic read --group gone --from-beginning --max-messages 12 --timeout-ms 20000", rules: []*output.Rule{output.Order}},
+	{name: "describe", run: "consumer-groups --describe --group gone", settle: true, rules: columns, want: []string{"gone  read  2  "}},
+	{name: "describe offsets", run: "consumer-groups --describe --group gone --offsets --verbose", rules: columns},
+	{name: "describe members of none", run: "consumer-groups --describe --group gone --members", rules: columns, want: []string{"has no active members"}},
+	{name: "describe state of none", run: "consumer-groups --describe --group gone --state", rules: columns, want: []string{"Empty"}},
+	{name: "describe unknown", run: "consumer-groups --describe --group unknown", rules: columns, want: []string{"not found"}},
+	{name: "describe members of unknown", run: "consumer-groups --describe --group unknown --members", want: []string{"GroupIdNotFoundException"}},
+	{name: "describe state of unknown", run: "consumer-groups --describe --group unknown --state", want: []string{"GroupIdNotFoundException"}},
+
+	{name: "a member joins", run: "start classic verifiable-consumer --topic read --group-id alive --reset-policy earliest", until: &until{text: `"name":"offsets_committed"`}},
+	{name: "a member of the consumer protocol joins", run: "start modern verifiable-consumer --topic read --group-id alivetoo --group-protocol consumer --reset-policy earliest", until: &until{text: `"name":"offsets_committed"`}},
+	{name: "list", run: "consumer-groups --list", settle: true, rules: ours, want: []string{"alive", "alivetoo", "gone"}},
+	{name: "list with states", run: "consumer-groups --list --state", settle: true, rules: oursInColumns, want: []string{"alive  Stable", "gone  Empty"}},
+	{name: "list stable", run: "consumer-groups --list --state stable", settle: true, rules: oursInColumns, want: []string{"alive"}},
+	{name: "list empty and dead", run: "consumer-groups --list --state empty,dead", settle: true, rules: oursInColumns, want: []string{"gone"}},
+	{name: "list with types", run: "consumer-groups --list --type", settle: true, rules: oursInColumns, want: []string{"alivetoo  Consumer"}},
+	{name: "list of a type", run: "consumer-groups --list --type consumer --state", settle: true, rules: oursInColumns, want: []string{"alivetoo"}},
+	{name: "list of a bad type", run: "consumer-groups --list --type odd", status: 1},
+	{name: "list of a bad state", run: "consumer-groups --list --state odd", status: 1},
+	{name: "groups", run: "groups --list", settle: true, rules: oursInColumns, want: []string{"alivetoo  Consumer  consumer"}},
+	{name: "groups of a type", run: "groups --list --group-type classic", settle: true, rules: oursInColumns},
+	{name: "groups that are consumers'", run: "groups --list --consumer", settle: true, rules: oursInColumns},
+	{name: "groups that share", run: "groups --list --share", rules: oursInColumns},
+	{name: "groups of a protocol", run: "groups --list --protocol consumer", settle: true, rules: oursInColumns},
+	{name: "describe alive", run: "consumer-groups --describe --group alive", settle: true, rules: columns, want: []string{"alive  read  1"}},
+	{name: "describe alive, verbose", run: "consumer-groups --describe --group alive --offsets --verbose", settle: true, rules: columns},
+	{name: "describe members", run: "consumer-groups --describe --group alive --members", settle: true, rules: columns, want: []string{"<member>"}},
+	{name: "describe members, verbose", run: "consumer-groups --describe --group alive --members --verbose", settle: true, rules: columns, want: []string{"read:0,1,2"}},
+	{name: "describe state", run: "consumer-groups --describe --group alive --state", settle: true, rules: columns, want: []string{"range", "Stable"}},
+	{name: "describe state, verbose", run: "consumer-groups --describe --group alive --state --verbose", settle: true, rules: columns},
+	{name: "describe the consumer protocol's", run: "consumer-groups --describe --group alivetoo", settle: true, rules: columns, want: []string{"alivetoo  read  1"}},
+	{name: "describe its members", run: "consumer-groups --describe --group alivetoo --members --verbose", settle: true, rules: columns, want: []string{"read:0,1,2"}},
+	{name: "describe its state", run: "consumer-groups --describe --group alivetoo --state --verbose", settle: true, rules: columns, want: []string{"uniform", "Stable"}},
+	{name: "reset offsets of a group in use", run: "consumer-groups --reset-offsets --group alive --topic read --to-earliest --execute", rules: columns, want: []string{"inactive"}},
+	{name: "delete a group in use", run: "consumer-groups --delete --group alive", want: []string{"not empty"}},
+	{name: "delete a group of the consumer protocol in use", run: "consumer-groups --delete --group alivetoo", want: []string{"not empty"}},
+	{name: "delete offsets in use", run: "consumer-groups --delete-offsets --group alive --topic read", rules: columns, want: []string{"GroupSubscribedToTopicException"}},
+	{name: "delete offsets in use of the consumer protocol", run: "consumer-groups --delete-offsets --group alivetoo --topic read", rules: columns, want: []string{"GroupSubscribedToTopicException"}},
+	{name: "delete offsets that are not in use", run: "consumer-groups --delete-offsets --group alive --topic lines", rules: columns, want: []string{"Successful"}},
+	{name: "the member leaves", run: "stop classic", rules: verifiable, status: 143, want: []string{"shutdown_complete"}},
+	{name: "the member of the consumer protocol leaves", run: "stop modern", rules: verifiable, status: 143, want: []string{"shutdown_complete"}},
+	{name: "describe what they left", run: "consumer-groups --describe --group alive --group alivetoo", settle: true, rules: columns},
+	{name: "describe the states they left", run: "consumer-groups --describe --group alive --group alivetoo --state", settle: true, rules: columns},
+
+	{name: "dry run", run: reset("--to-earliest --dry-run"), rules: columns, want: []string{"gone  read  0  0"}},
+	{name: "dry run without saying so", run: reset("--to-earliest"), rules: columns},
+	{name: "what a dry run changes", run: "consumer-groups --describe --group gone", rules: columns},
+	{name: "to the beginning", run: reset("--to-earliest --execute"), rules: columns, want: []string{"gone  read  0  0"}},
+	{name: "to the end", run: reset("--to-latest --execute"), rules: columns},
+	{name: "to an offset", run: reset("--to-offset 2 --execute"), rules: columns, want: []string{"gone  read  0  2"}},
+	{name: "to an offset beyond the end", run: reset("--to-offset 1000 --execute"), rules: columns},
+	{name: "to an offset before the beginning", run: reset("--to-offset -5 --execute"), rules: columns},
+	{name: "backward", run: reset("--shift-by -2 --execute"), rules: columns},
+	{name: "forward", run: reset("--shift-by 1 --execute"), rules: columns},
+	{name: "far forward", run: reset("--shift-by 100 --execute"), rules: columns},
+	{name: "to where it is", run: reset("--to-current --execute"), rules: columns},
+	{name: "to a time", run: reset("--to-datetime 2020-01-01T00:00:00.000 --execute"), rules: columns, want: []string{"gone  read  0  0"}},
+	{name: "to a time to come", run: reset("--to-datetime 2099-01-01T00:00:00.000 --execute"), rules: columns},
+	{name: "by a duration", run: reset("--by-duration P1D --execute"), rules: columns},
+	{name: "by no duration", run: reset("--by-duration PT0S --execute"), rules: columns},
+	{name: "a bad time", run: reset("--to-datetime yesterday --execute"), want: []string{"ParseException"}},
+	{name: "export", run: reset("--to-offset 1 --export"), rules: []*output.Rule{output.Order}, want: []string{"read"}},
+	{name: "from a file", run: "consumer-groups --reset-offsets --group gone --from-file {tmp}/offsets.csv --execute", files: map[string]string{"offsets.csv": "read,0,1\nread,1,0\n"}, rules: columns},
+	{name: "from a file, several groups", run: "consumer-groups --reset-offsets --group gone --group alive --from-file {tmp}/offsets.csv --execute", files: map[string]string{"offsets.csv": "gone,read,0,2\nalive,read,1,0\n"}, rules: columns},
+	{name: "from a bad file", run: "consumer-groups --reset-offsets --group gone --from-file {tmp}/offsets.csv --execute", files: map[string]string{"offsets.csv": "read;0;1\n"}, rules: columns, want: []string{"InvalidTopicException"}},
+	{name: "one partition", run: "consumer-groups --reset-offsets --group gone --topic read:1 --to-earliest --execute", rules: columns},
+	{name: "some partitions", run: "consumer-groups --reset-offsets --group gone --topic read:0,2 --to-latest --execute", rules: columns},
+	{name: "all topics", run: "consumer-groups --reset-offsets --group gone --all-topics --to-earliest --execute", rules: columns},
+	{name: "all groups", run: "consumer-groups --reset-offsets --all-groups --topic read --to-latest --dry-run", rules: oursInColumns},
+	{name: "a partition that does not exist", run: "consumer-groups --reset-offsets --group gone --topic read:9 --to-earliest --execute", rules: columns, want: []string{"do not exist"}},
+	{name: "a topic that does not exist", run: "consumer-groups --reset-offsets --group gone --topic nowhere --to-earliest --execute", rules: columns, want: []string{"UnknownTopicOrPartitionException"}},
+	{name: "a group that does not exist", run: "consumer-groups --reset-offsets --group fresh --topic read --to-offset 3 --execute", rules: columns},
+	{name: "describe the group that did not exist", run: "consumer-groups --describe --group fresh", rules: columns, settle: true, want: []string{"fresh  read  1  3"}},
+	{name: "a group of the consumer protocol", run: "consumer-groups --reset-offsets --group alivetoo --topic read --to-earliest --execute", rules: columns},
+	{name: "what resets left", run: "consumer-groups --describe --all-groups --offsets", settle: true, rules: oursInColumns},
+	{name: "delete offsets", run: "consumer-groups --delete-offsets --group gone --topic read:0", rules: columns, want: []string{"Successful"}},
+	{name: "delete offsets of a topic", run: "consumer-groups --delete-offsets --group fresh --topic read", rules: columns, want: []string{"Successful"}},
+	{name: "delete offsets of no topic", run: "consumer-groups --delete-offsets --group gone --topic nowhere", rules: columns, want: []string{"UnknownTopicOrPartitionException"}},
+	{name: "delete offsets of no group", run: "consumer-groups --delete-offsets --group unknown --topic read", rules: columns, want: []string{"GroupIdNotFoundException"}},
+	{name: "describe what is left", run: "consumer-groups --describe --group gone", settle: true, rules: columns},
+	{name: "delete", run: "consumer-groups --delete --group gone", want: []string{"Deletion of requested consumer groups ('gone') was successful."}},
+	{name: "delete one and unknown", run: "consumer-groups --delete --group alive --group unknown", rules: []*output.Rule{output.Order}, want: []string{"deleted successfully: 'alive'"}},
+	{name: "delete of the consumer protocol", run: "consumer-groups --delete --group alivetoo"},
+	{name: "delete unknown", run: "consumer-groups --delete --group unknown", want: []string{"GroupIdNotFoundException"}},
+	{name: "list what is left", run: "consumer-groups --list", settle: true, rules: ours},
+	{name: "validate an expression", run: "consumer-groups --validate-regex 'read.*'"},
+	{name: "validate a bad expression", run: "consumer-groups --validate-regex 'read['", want: []string{"is invalid"}},
+	{name: "delete all", run: "consumer-groups --delete --all-groups", rules: oursInColumns},
+}
+
+var (
+	columns       = []*output.Rule{output.Generated, output.Members, output.Spaces, output.Order}
+	ours          = []*output.Rule{output.Generated, output.Order}
+	oursInColumns = columns
+	verifiable    = []*output.Rule{output.Millis, output.Polls}
+)
+
+func reset(how string) string {
+	return "consumer-groups --reset-offsets --group gone --topic read " + how
+}

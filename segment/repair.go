@@ -107,22 +107,45 @@ func (r *Repair) examine(f vfs.File, restore bool) (err error) {
 	if err != nil {
 		return err
 	}
-	fences := find.fences()
-	if n := len(fences); restore && n > 0 && r.opt.Following < 0 && fences[n-1].EndPos == r.Size && len(find.bad) > 0 && find.bad[len(find.bad)-1] == fences[n-1] {
-		r.cutAt = fences[n-1].Pos
-		r.Cut = r.Size - r.cutAt
-		fences, find.size = fences[:n-1], r.cutAt
+	if err := r.settle(find, restore); err != nil {
+		return err
 	}
-	r.Fenced, r.patches = fences, find.file.patches
+	r.patches = find.file.patches
 	for _, p := range r.patches {
 		r.Restored = append(r.Restored, Restored{Pos: p.pos, Offset: p.offset()})
 	}
-	s, rec, err := find.survey(fences, func(place) {})
-	if err != nil {
-		return err
-	}
-	r.segment, r.Batches, r.Records, r.Next = s, rec.Batches, rec.Records, rec.Next
 	return nil
+}
+
+// settle takes the torn end off, if cut says so and there is one, and fences off the
+// rest. Both change how a batch before is judged whose offsets only one behind it bore
+// out, so that it is done until nothing more is found.
+func (r *Repair) settle(find *finder, cut bool) error {
+	fences, bad := find.fences(), find.bad
+	r.cutAt = r.Size
+	for {
+		if n := len(fences); cut && n > 0 && r.opt.Following < 0 && fences[n-1].EndPos == r.cutAt && slices.Contains(bad, fences[n-1]) {
+			r.cutAt = fences[n-1].Pos
+			fences, find.size = fences[:n-1], r.cutAt
+			continue
+		}
+		s, rec, err := find.survey(fences, func(place) {})
+		if err != nil {
+			return err
+		}
+		found := s.Damages()
+		if len(found) == len(fences) {
+			r.Cut, r.Fenced = r.Size-r.cutAt, fences
+			r.segment, r.Batches, r.Records, r.Next = s, rec.Batches, rec.Records, rec.Next
+			return nil
+		}
+		for _, d := range found {
+			if !slices.Contains(fences, d) {
+				bad = append(bad, d)
+			}
+		}
+		fences = found
+	}
 }
 
 // Apply does what was found to be done: bytes that will change or be refused are

@@ -387,3 +387,51 @@ func TestPatched(t *testing.T) {
 		}
 	}
 }
+
+// FuzzExamine gives any bytes for a .log file and its .check file: they are examined and
+// repaired, and after that nothing is left to repair.
+func FuzzExamine(f *testing.F) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var log []byte
+	next := int64(1000)
+	for range 5 {
+		log = append(log, newBatch(f, rng, next, 2, 30, 5)...)
+		next += 2
+	}
+	t := &checkTable{size: int64(len(log))}
+	f.Add(log, t.format(1000), true)
+	f.Add(log[:len(log)-7], []byte{}, true)
+	for _, at := range []int{3, 9, 14, 16, 30, 200} {
+		bad := bytes.Clone(log)
+		bad[at] ^= 4
+		f.Add(bad, []byte{}, false)
+	}
+	f.Fuzz(func(t *testing.T, log, check []byte, last bool) {
+		mem := vfs.NewMem()
+		if err := mem.MkdirAll(testDir); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, mem, testDir+"/"+FileName(1000, LogSuffix), log)
+		writeFile(t, mem, testDir+"/"+FileName(1000, CheckSuffix), check)
+		o := RepairOptions{Options: Options{FS: mem, Handles: NewHandles(mem, 4), IndexInterval: 100}, Following: 1010}
+		if last {
+			o.Following = -1
+		}
+		r, err := Examine(testDir, 1000, o, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Apply(); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Examine(testDir, 1000, o, true); err != nil || again.Wrong() {
+			t.Fatalf("still wrong: %+v, %v; before %+v", again, err, r)
+		}
+		if r, err = Examine(testDir, 1000, o, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Reindex(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

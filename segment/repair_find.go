@@ -176,17 +176,18 @@ func overlaps(stretches []Damage, pos, end int64) bool {
 
 // restore finds patches for headers, as many as it can prove.
 func (f *finder) restore() error {
-	if err := f.look(); err != nil {
-		return err
-	}
-	for _, d := range f.bad {
-		if err := f.restoreStretch(d); err != nil {
-			return err
-		}
-	}
-	if len(f.file.patches) > 0 {
+	for {
 		if err := f.look(); err != nil {
 			return err
+		}
+		before := len(f.file.patches)
+		for _, d := range f.bad {
+			if err := f.restoreStretch(d); err != nil {
+				return err
+			}
+		}
+		if len(f.file.patches) == before {
+			break // else what was put right may prove others
 		}
 	}
 	for _, d := range f.differ {

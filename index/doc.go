@@ -33,7 +33,8 @@ Hashes are of 64 bits and may collide, so whoever follows an entry compares the 
 
 # Concurrency
 
-[Active] may be read while one goroutine appends. [Sealed] is read-only and may
+[Active] may be read while one goroutine appends. A view of [ActiveKeys] may be read
+while it grows. [Sealed] is read-only and may
 be used by any number of goroutines.
 */
 package index

@@ -172,40 +172,13 @@ func TestBloom_FalsePositives(t *testing.T) {
 			passed++
 		}
 	}
-	if rate := float64(passed) / n; rate > 0.011 {
+	if rate := float64(passed) / n; rate > 0.008 {
 		t.Errorf("%.4f of absent keys pass", rate)
 	} else {
 		t.Logf("%.4f of absent keys pass", rate)
 	}
 	if f := NewBloom(keySource, nil); f.Has(7) {
 		t.Error("an empty filter lets a key pass")
-	}
-}
-
-func TestActiveKeys(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	var a ActiveKeys
-	want := map[uint64][]uint32{}
-	for pos := range uint32(3000) {
-		for range 1 + rng.IntN(4) {
-			hash := rng.Uint64N(400) * 64 // many share a bucket
-			a.Add(hash, pos)
-			if w := want[hash]; len(w) == 0 || w[len(w)-1] != pos {
-				want[hash] = append(w, pos)
-			}
-		}
-	}
-	n := 0
-	for hash, positions := range want {
-		got := a.Find(nil, hash)
-		slices.Reverse(got)
-		if !slices.Equal(got, positions) {
-			t.Fatalf("hash %d: %v, want %v", hash, got, positions)
-		}
-		n += len(positions)
-	}
-	if sorted := a.Sorted(); len(sorted) != n || a.Len() != n || !slices.IsSortedFunc(sorted, KeyEntry.Compare) {
-		t.Errorf("%d entries, want %d", len(sorted), n)
 	}
 }
 

@@ -30,6 +30,9 @@ type Append struct {
 
 	wake  chan struct{}
 	leads bool
+
+	keys    []uint64 // hashes of the keys in the batch
+	hasKeys bool     // keys are known
 }
 
 // NewAppend returns an Append ready to be filled.
@@ -39,6 +42,7 @@ func NewAppend() *Append { return &Append{wake: make(chan struct{}, 1)} }
 // and writes it. It returns when the batch is readable, or not accepted:
 // then a.Err says why. Appends that are waiting at the same time share one write.
 func (l *Log) Append(a *Append) {
+	l.hashKeys(a)
 	l.queueMu.Lock()
 	l.queue = append(l.queue, a)
 	if l.leading {
@@ -93,6 +97,7 @@ type group struct {
 func (g *group) reset() {
 	clear(g.pending)
 	clear(g.bufs)
+	clear(g.entries)
 	g.pending, g.bufs, g.entries, g.bytes = g.pending[:0], g.bufs[:0], g.entries[:0], 0
 }
 
@@ -158,7 +163,9 @@ func (l *Log) place(a *Append) error {
 	l.producers.Update(&a.Header)
 	g.pending = append(g.pending, a)
 	g.bufs = append(g.bufs, a.Batch)
-	g.entries = append(g.entries, segment.Entry{Size: size, LastOffset: a.Next - 1, MaxTimestamp: a.Header.MaxTimestamp})
+	g.entries = append(g.entries, segment.Entry{
+		Size: size, LastOffset: a.Next - 1, MaxTimestamp: a.Header.MaxTimestamp, Keys: a.keys, HasKeys: a.hasKeys,
+	})
 	g.bytes += size
 	l.next.Offset = a.Next
 	l.next.Pos += size

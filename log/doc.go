@@ -85,10 +85,12 @@ lost its end is noticed. Readers in flight go on in the old files.
 
 # Keys
 
-Where the configuration wants key indexes, IndexKeys makes them behind the appends, by
-reading what has come; so an append costs nothing more, and whoever looks for a key in
-the active segment has it caught up first. The active segment's is in memory, a sealed
-segment gets files. Query finds records by key, time or offset below a bound. It scans
+Where the configuration wants key indexes, an append hashes the keys of its batch, before
+it waits for others, and leaves them in memory with the active segment. IndexKeys, in the
+background, writes the files of sealed segments. It also reads what has come without
+hashes: compressed batches and very large ones, what was there before, and what there was
+no memory for. No append waits for it. Who looks for a key in the active segment has that
+caught up first. Query finds records by key, time or offset below a bound. It scans
 segments that have no key index, or a damaged one, which IndexKeys makes again.
 
 # Recovery

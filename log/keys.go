@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"sordini/protocol/batch"
 	"sordini/segment"
 )
 
@@ -16,10 +17,17 @@ const keyStep = 8 << 20
 // returns the bytes of the files that it wrote, and is called from time to time;
 // appends wait for nothing here. Segments that are damaged go without.
 func (l *Log) IndexKeys(ctx context.Context) (wrote int64, err error) {
-	if !l.config.Load().IndexKeys {
-		return 0, nil
-	}
+	wanted := l.config.Load().IndexKeys
 	for _, s := range slices.Backward(l.view()) {
+		switch {
+		case !wanted:
+			s.FreeKeys()
+			continue
+		case s.KeysSettled():
+			continue
+		case !l.usable():
+			return wrote, nil // nothing would be written, and all stay in memory
+		}
 		n, err := l.indexSegment(ctx, s)
 		wrote += n
 		if gone(err) {
@@ -37,9 +45,6 @@ func (l *Log) IndexKeys(ctx context.Context) (wrote int64, err error) {
 }
 
 func (l *Log) indexSegment(ctx context.Context, s *segment.Segment) (int64, error) {
-	if s.KeysOnDisk() {
-		return 0, nil
-	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -58,11 +63,28 @@ func (l *Log) indexSegment(ctx context.Context, s *segment.Segment) (int64, erro
 	// The files of closed segments do not change their names, nor go, meanwhile.
 	l.swapMu.Lock()
 	defer l.swapMu.Unlock()
-	l.mu.Lock()
-	usable := l.usableLocked() == nil && slices.Contains(l.segments, s)
-	l.mu.Unlock()
-	if !usable {
+	if !l.usable() || !slices.Contains(l.view(), s) {
 		return 0, nil
 	}
 	return s.WriteKeys()
+}
+
+func (l *Log) usable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.usableLocked() == nil
+}
+
+// maxHashed is the most records of a batch whose keys are hashed on the way into the
+// log. The keys of larger ones, and those of compressed ones, IndexKeys reads.
+const maxHashed = 16 << 10
+
+// hashKeys takes the keys of a batch for the key index while the batch is in the
+// processor's cache, if the configuration wants it.
+func (l *Log) hashKeys(a *Append) {
+	a.keys = a.keys[:0]
+	a.hasKeys = l.config.Load().IndexKeys && a.Header.Codec() == batch.CodecNone && a.Header.Count <= maxHashed
+	if a.hasKeys {
+		a.keys = segment.AppendKeyHashes(a.keys, a.Batch, &a.Header, l.opt.KeyHash)
+	}
 }

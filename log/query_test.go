@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sordini/index"
@@ -26,7 +27,9 @@ type querier struct {
 	t     *testing.T
 	rng   *rand.Rand
 	disk  *vfs.Mem
+	fault *vfs.Faulty // above disk
 	opt   Options
+	harm  map[string]bool // files that damage was done to
 	log   *Log
 	epoch int32
 	hash  func([]byte) uint64
@@ -36,7 +39,7 @@ type querier struct {
 }
 
 func newQuerier(t *testing.T, seed uint64) *querier {
-	q := &querier{t: t, rng: rand.New(rand.NewPCG(seed, 6)), disk: newDisk(t)}
+	q := &querier{t: t, rng: rand.New(rand.NewPCG(seed, 6)), disk: newDisk(t), harm: map[string]bool{}}
 	if seed%2 == 0 {
 		q.hash = weakHash
 	}
@@ -50,7 +53,8 @@ func weakHash(key []byte) uint64 { return index.KeyHash(key) % 3 << 62 }
 func (q *querier) open(k Known) {
 	q.t.Helper()
 	q.epoch++
-	q.opt = compactOptions(q.disk)
+	q.fault = vfs.NewFaulty(q.disk, nil)
+	q.opt = compactOptions(q.fault)
 	q.opt.LeaderEpoch = q.epoch
 	q.opt.Config.SegmentBytes = 1000 + q.rng.Int64N(3000)
 	q.opt.Config.IndexKeys, q.opt.Config.RetainBytes, q.opt.Config.Delete = true, 12_000, true
@@ -77,6 +81,13 @@ func (q *querier) key() []byte {
 }
 
 func (q *querier) append() {
+	a := q.batch()
+	q.log.Append(a)
+	q.must(a.Err)
+}
+
+// batch makes a batch of any codec.
+func (q *querier) batch() *Append {
 	b := batch.Builder{Codec: batch.Codec(q.rng.IntN(5))}
 	for range 1 + q.rng.IntN(5) {
 		value := bytes.Repeat([]byte{byte(q.rng.Uint32())}, q.rng.IntN(150))
@@ -91,8 +102,26 @@ func (q *querier) append() {
 	q.must(err)
 	a.Header, err = batch.ParseHeader(a.Batch)
 	q.must(err)
-	q.log.Append(a)
-	q.must(a.Err)
+	return a
+}
+
+// failAppend fails an append, of which a part may be in the file, and opens the log again.
+func (q *querier) failAppend() {
+	short := q.rng.Int64N(400)
+	q.fault.SetRule(func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpWrite && strings.HasSuffix(op.Path, segment.LogSuffix) {
+			return vfs.Fault{Err: syscall.EIO, Short: short}
+		}
+		return vfs.Fault{}
+	})
+	a := q.batch()
+	if q.log.Append(a); a.Err == nil {
+		q.t.Fatal("the append does not fail")
+	}
+	q.fault.SetRule(nil)
+	k := known(q.log, false)
+	q.must(q.log.Abandon())
+	q.open(k)
 }
 
 func (q *querier) step() {
@@ -120,8 +149,10 @@ func (q *querier) step() {
 		q.must(l.Purge())
 	case n < 90:
 		q.must(l.TruncateTo(max(st.Start, st.End.Offset-q.rng.Int64N(12))))
-	case n < 95:
+	case n < 94:
 		q.damage()
+	case n < 95:
+		q.failAppend()
 	case n < 97:
 		q.must(l.Close())
 		q.open(known(l, true))
@@ -143,6 +174,7 @@ func (q *querier) damage() {
 		if !strings.HasSuffix(path, segment.KeyIndexSuffix) && !strings.HasSuffix(path, segment.BloomSuffix) || q.rng.IntN(2) == 0 {
 			continue
 		}
+		q.harm[e.Name()] = true
 		f, err := q.disk.OpenFile(path, 2) // read and write
 		q.must(err)
 		size, err := f.Size()
@@ -226,6 +258,52 @@ func (q *querier) check() {
 	}
 }
 
+// keyFiles are the contents of the key indexes and bloom filters of all closed segments.
+func (q *querier) keyFiles() map[string]string {
+	_, err := q.log.Flush()
+	q.must(err)
+	_, err = q.log.IndexKeys(q.t.Context())
+	q.must(err)
+	files := map[string]string{}
+	segments := q.log.view()
+	for _, s := range segments[:len(segments)-1] {
+		for _, suffix := range []string{segment.KeyIndexSuffix, segment.BloomSuffix} {
+			name := segment.FileName(s.Base(), suffix)
+			if q.harm[name] {
+				continue
+			}
+			b, err := readAll(q.disk, q.log.path(name))
+			q.must(err)
+			files[name] = string(b)
+		}
+	}
+	return files
+}
+
+// compareFiles compares the files of the key index with those that reading all of the log
+// makes.
+func (q *querier) compareFiles() {
+	q.t.Helper()
+	for range 20 {
+		q.append()
+	}
+	files := q.keyFiles()
+	q.must(q.log.Close())
+	for name := range files {
+		q.must(q.disk.Remove(q.log.path(name)))
+	}
+	q.open(known(q.log, true))
+	for name, again := range q.keyFiles() {
+		if want, ok := files[name]; ok && again != want {
+			q.t.Errorf("%s of %d bytes is made by reading with %d bytes, or other ones", name, len(want), len(again))
+		}
+		delete(files, name)
+	}
+	if len(files) > 0 {
+		q.t.Errorf("%d files are not made again", len(files))
+	}
+}
+
 func describe(records []batch.Record) string {
 	var b strings.Builder
 	for _, r := range records {
@@ -250,6 +328,7 @@ func TestQuery_AnswersWhatTheLogHolds(t *testing.T) {
 					q.check()
 				}
 			}
+			q.compareFiles()
 			q.must(q.log.Close())
 			indexed, scanned, falsePositives = indexed+q.indexed, scanned+q.scanned, falsePositives+q.falsePositives
 		})
@@ -282,6 +361,12 @@ func TestQuery_Damaged(t *testing.T) {
 		q.must(f.Close())
 	}
 	ask := Query{Key: []byte("nobody has it"), Limit: 1, MaxBytes: noLimit, MaxRead: noLimit}
+	reopen := func() {
+		k := known(q.log, false)
+		q.must(q.log.Abandon())
+		q.open(k)
+	}
+	reopen() // what was known of keys is not any more
 	rot()
 	_, err = q.log.IndexKeys(t.Context())
 	q.must(err)
@@ -290,9 +375,7 @@ func TestQuery_Damaged(t *testing.T) {
 		t.Errorf("with damage and without an index: %v", err)
 	}
 	rot() // is right again
-	k := known(q.log, false)
-	q.must(q.log.Abandon())
-	q.open(k)
+	reopen()
 	_, err = q.log.IndexKeys(t.Context())
 	q.must(err)
 	rot()

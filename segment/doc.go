@@ -17,7 +17,8 @@ of producers, or of why something is to be durable; package log adds those.
 
 Only the .log file is the truth. While a segment is appended to, its indexes and
 checksums are in memory; [Segment.Seal] writes them. Missing or damaged ones are
-made again from the .log file.
+made again from the .log file. The hashes of keys come with an Append or are read by
+[Segment.IndexKeys], and [Segment.WriteKeys] writes them once the segment is sealed.
 
 # Rot
 
@@ -45,8 +46,8 @@ others by changing the names of its files, in the steps that cleaned.go draws.
 # Concurrency
 
 One goroutine at a time calls Append, Roll and TruncateTo; another may call Sync
-and Seal meanwhile. Reads may run at any time, concurrently with all of them.
-A [Range] holds a file handle of its own, so the bytes that it names can be read
+and Seal meanwhile, a third IndexKeys and WriteKeys. Reads may run at any time,
+concurrently with all of them. A [Range] holds a file handle of its own, so the bytes that it names can be read
 until it is released, also when the segment was removed in between.
 
 # Errors

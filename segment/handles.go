@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"sordini/index"
 	"sordini/segment/vfs"
 )
 
@@ -22,7 +23,8 @@ type Handles struct {
 	// lru is the ring of idle handles; next is the least recently used.
 	lru idleHandle
 
-	blooms blooms
+	blooms    blooms
+	keyMemory *index.KeyMemory
 }
 
 type idleHandle struct {
@@ -54,7 +56,7 @@ func (ih *idleHandle) close() {
 
 // NewHandles returns a cache that keeps at most max idle handles open.
 func NewHandles(fs vfs.FS, max int) *Handles {
-	h := &Handles{fs: fs, max: max, idle: make(map[*Segment][]*idleHandle)}
+	h := &Handles{fs: fs, max: max, idle: make(map[*Segment][]*idleHandle), keyMemory: index.NewKeyMemory(keyMemory)}
 	h.lru.prev, h.lru.next = &h.lru, &h.lru
 	return h
 }

@@ -428,8 +428,8 @@ func (s *Segment) TruncateTo(offset int64) (next int64, err error) {
 		return 0, fmt.Errorf("truncate segment: %w", err)
 	}
 	a := index.NewActive(s.opt.IndexInterval)
-	s.keys.mu.Lock()
-	defer s.keys.mu.Unlock()
+	s.lockKeys()
+	defer s.unlockKeys()
 	s.dropKeys()
 	s.fileMu.Lock()
 	defer s.fileMu.Unlock()

@@ -115,7 +115,9 @@ func Create(dir string, base int64, opt Options) (*Segment, error) {
 }
 
 func newSegment(dir string, base int64, opt Options) *Segment {
-	return &Segment{dir: dir, base: base, opt: opt, created: time.Now(), firstTime: -1}
+	s := &Segment{dir: dir, base: base, opt: opt, created: time.Now(), firstTime: -1}
+	s.keys.growing.source.Base, s.keys.growing.next = base, base
+	return s
 }
 
 // Base is the base offset: no batch in the segment starts before it.
@@ -139,6 +141,11 @@ type Entry struct {
 	Size         int64 // bytes
 	LastOffset   int64
 	MaxTimestamp int64 // ms
+
+	// Keys are the hashes of the keys in the batch, see [AppendKeyHashes], and valid
+	// during the Append. Without HasKeys they are not known.
+	Keys    []uint64
+	HasKeys bool
 }
 
 // Fits says whether batches of so many bytes, the last of which ends at
@@ -184,6 +191,7 @@ func (s *Segment) Append(bufs [][]byte, entries []Entry) error {
 	if s.firstTime < 0 && len(entries) > 0 {
 		s.firstTime = entries[0].MaxTimestamp
 	}
+	s.noteKeys(bufs, entries, pos)
 	s.size.Store(pos + n)
 	return nil
 }
@@ -352,6 +360,7 @@ func ReplaceFile(fsys vfs.FS, name string, contents []byte) error {
 // valid.
 func (s *Segment) Close() error {
 	s.removed.Store(true)
+	s.freeKeys()
 	s.opt.Handles.drop(s)
 	s.fileMu.Lock()
 	f := s.file

@@ -32,7 +32,7 @@ var topicSettings = []Setting{
 	{Name: "index.interval.bytes", Synonyms: []Synonym{{"log.index.interval.bytes", 1}}, Effect: Honoured,
 		Doc: "Bytes of records between two entries of an index. Fewer make reads start closer to their offset and indexes larger."},
 	{Name: "index.key", Synonyms: []Synonym{{"index.key", 1}}, Effect: Honoured,
-		Doc: "Keep an index of the keys of records, for sordini query --key and GET /v1/topics/TOPIC/records?key=. It is made in the background and takes 12 bytes on disk for each key of a batch, and some 25 in memory for those in the active segment."},
+		Doc: "Keep an index of the keys of records, for sordini query --key and GET /v1/topics/TOPIC/records?key=. It takes some 14 bytes on disk for each key of a batch, and 12 in memory for those in the active segment, 24 where they are looked up. All topics together take at most 256 MiB of memory; batches beyond that are read once more when their segment is complete."},
 	{Name: "max.message.bytes", Synonyms: []Synonym{{"message.max.bytes", 1}}, Effect: Honoured,
 		Doc: "Largest record batch that is accepted, as it was sent, compressed or not."},
 	{Name: "max.compaction.lag.ms", Synonyms: []Synonym{{"log.cleaner.max.compaction.lag.ms", 1}}, Effect: Honoured,

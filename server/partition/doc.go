@@ -42,9 +42,9 @@ if it is lost logs are compacted anew.
 
 # Keys
 
-The keyer makes the key indexes of topics with index.key=true in the background, ten
-times a second if there is anything to do; see keyer.go, and package log for how. Produce
-requests have no part in it. Partition.Query looks records up, below the high watermark.
+The keyer writes the key indexes of topics with index.key=true in the background, and
+reads the batches whose keys did not come with their append, ten times a second if there
+is anything to do; see keyer.go, and package log for how. Partition.Query looks records up, below the high watermark.
 
 # Failure
 

@@ -53,7 +53,8 @@ func (k *keyer) work() {
 	k.mu.Unlock()
 }
 
-// due lists the partitions that may be tried now.
+// due lists the partitions that may be tried now, and those that are left alone from now
+// on, whose memory is given back.
 func (k *keyer) due() []*Partition {
 	now := k.set.Now()
 	k.mu.Lock()
@@ -63,6 +64,7 @@ func (k *keyer) due() []*Partition {
 		switch _, err := p.Offsets(); {
 		case err != nil || !p.Settings().IndexKey:
 			delete(k.parts, p) // for good, or until its settings change
+			due = append(due, p)
 		case !now.Before(next):
 			due = append(due, p)
 		}

@@ -12,11 +12,10 @@ import (
 	"sordini/protocol/batch"
 )
 
-// Positions in a batch header, and how many of its bytes lie outside of the batch's
-// checksum: base offset, length, leader epoch, magic.
+// epochPos is where a batch header has the leader epoch, and unsealed how many of its
+// bytes lie outside of the batch's checksum: base offset, length, leader epoch, magic.
 const (
 	epochPos = 12
-	crcPos   = 17
 	unsealed = 17
 )
 

@@ -435,3 +435,40 @@ func FuzzExamine(f *testing.F) {
 		}
 	})
 }
+
+// A key index and a bloom filter are made again where there are any, as they were.
+func TestReindex_Keys(t *testing.T) {
+	m := sealedModel(t, 12, 100, false)
+	names := []string{testDir + "/" + FileName(m.base, KeyIndexSuffix), testDir + "/" + FileName(m.base, BloomSuffix)}
+	if err := m.examined(false, false).Reindex(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.mem.Stat(names[0]); err == nil {
+		t.Fatal("a key index was made where there was none")
+	}
+	s, err := OpenSealed(testDir, m.base, m.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.IndexKeys(1 << 40); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.WriteKeys(); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	var want [][]byte
+	for _, name := range names {
+		b := readAllOf(t, m.mem, name)
+		want = append(want, b)
+		rot(t, m.mem, name, int64(len(b)/2), 1)
+	}
+	if err := m.examined(false, false).Reindex(); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		if !bytes.Equal(readAllOf(t, m.mem, name), want[i]) {
+			t.Errorf("%s is not as it was", name)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"sordini/log"
 	"sordini/segment/vfs"
 	"sordini/server/api"
+	"sordini/server/audit"
 	"sordini/server/config"
 	"sordini/server/group"
 	"sordini/server/meta"
@@ -75,6 +76,7 @@ type sim struct {
 
 	store  *meta.Store
 	set    *partition.Set
+	audit  *audit.Recorder
 	groups *group.Coordinator
 	routes map[int16]wire.Route
 	clean  bool // the broker was ended in order
@@ -139,7 +141,7 @@ func (s *sim) power(disk *vfs.Mem) {
 var simStarts = sync.OnceValue(func() (all []config.Values) {
 	for _, method := range []string{"flush.method=segment", "flush.journal.bytes=16384", "flush.journal.bytes=1000000"} {
 		v, err := config.Load(config.Input{Flags: []string{
-			method, "offsets.topic.num.partitions=2", "group.initial.rebalance.delay.ms=0", "group.min.session.timeout.ms=1",
+			method, "offsets.topic.num.partitions=2", "group.initial.rebalance.delay.ms=0", "group.min.session.timeout.ms=1", "audit.enable=true",
 		}})
 		if err != nil {
 			panic(err)
@@ -184,18 +186,21 @@ func (s *sim) start() (err error) {
 	}
 	m := simMetrics()
 	var report partition.Report
+	s.audit = audit.New(audit.Options{Metrics: m, Logger: logger, Now: time.Now})
 	s.set, report, err = partition.Open(partition.Options{
 		FS: s.fs, Dir: simData, Store: s.store, Values: values, Logger: logger, Random: random, Metrics: m, Now: time.Now,
+		Observer: s.audit,
 	}, clean)
 	if err != nil {
 		return err
 	}
+	s.audit.Start(s.set, report.Clean)
 	s.note("opened %+v", report)
 	if s.clean && !report.Clean || report.Damaged > 0 {
 		return wrong("ended in order %v, opened %+v", s.clean, report)
 	}
-	s.groups = group.Start(group.Options{Set: s.set, Store: s.store, Logger: logger, Random: random})
-	_, routes := api.New(api.Options{Set: s.set, Groups: groups{s.groups}, Metrics: m, Logger: logger})
+	s.groups = group.Start(group.Options{Set: s.set, Store: s.store, Logger: logger, Random: random, Audit: s.audit})
+	_, routes := api.New(api.Options{Set: s.set, Groups: groups{s.groups}, Audit: s.audit, Metrics: m, Logger: logger})
 	s.routes = map[int16]wire.Route{}
 	for _, r := range routes.All() {
 		s.routes[r.Key] = r
@@ -208,13 +213,14 @@ func (s *sim) stopAll() (err error) {
 	if s.groups != nil {
 		s.groups.Stop()
 	}
+	s.audit.Stop()
 	if s.set != nil {
 		err = s.set.Close()
 	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 	}
-	s.groups, s.set, s.store = nil, nil, nil
+	s.groups, s.audit, s.set, s.store = nil, nil, nil, nil
 	return err
 }
 

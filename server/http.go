@@ -44,7 +44,7 @@ func (s *Server) startHTTP(ctx context.Context) error {
 		return fmt.Errorf("admin listener: %w", err)
 	}
 	s.http = admin.NewServer(admin.NewHandler(admin.Options{
-		Gatherer: s.metrics.Gatherer(), Kafka: prometheus.GathererFunc(s.gatherKafka), Records: s.records,
+		Gatherer: s.metrics.Gatherer(), Kafka: prometheus.GathererFunc(s.gatherKafka), Records: s.records, Trace: s.trace,
 		Started: s.open.Load, State: s.state, Ready: s.ready, Healthy: s.healthy,
 		Profiling: admin.Loopback(s.admin.Addr().String()),
 	}))

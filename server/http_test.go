@@ -43,7 +43,7 @@ func TestHTTP_WhileLogsAreOpened(t *testing.T) {
 	if err := s.startHTTP(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]int{"/readyz": 503, "/healthz": 200, "/metrics": 200, "/metrics/kafka": 503, "/v1/topics/a/records": 503} {
+	for path, want := range map[string]int{"/readyz": 503, "/healthz": 200, "/metrics": 200, "/metrics/kafka": 503, "/v1/topics/a/records": 503, "/v1/topics/a/trace": 503} {
 		if code, body := ask(t, s, path); code != want {
 			t.Errorf("%s: %d, want %d: %s", path, code, want, body)
 		}

@@ -3,6 +3,7 @@ package server
 import (
 	"iter"
 
+	"sordini/server/audit"
 	"sordini/server/metrics"
 	"sordini/server/partition"
 )
@@ -18,6 +19,9 @@ func (k kafkaTopics) Broker() (id int32, address string) { return k.set.Image().
 func (k kafkaTopics) Topics() iter.Seq[metrics.KafkaTopic] {
 	return func(yield func(metrics.KafkaTopic) bool) {
 		for t := range k.set.Image().Topics() {
+			if t.Name == audit.Topic {
+				continue // the exporter would not see it
+			}
 			partitions := k.set.Topic(t.Name)
 			told := metrics.KafkaTopic{Name: t.Name, Partitions: make([]metrics.KafkaPartition, len(partitions))}
 			for i, p := range partitions {

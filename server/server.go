@@ -18,6 +18,7 @@ import (
 
 	"sordini/segment/vfs"
 	"sordini/server/api"
+	"sordini/server/audit"
 	"sordini/server/config"
 	"sordini/server/group"
 	"sordini/server/meta"
@@ -54,6 +55,7 @@ type Server struct {
 	lock     io.Closer
 	store    *meta.Store
 	set      *partition.Set
+	audit    *audit.Recorder
 	groups   *group.Coordinator
 	metrics  *metrics.Metrics
 	wire     *wire.Server
@@ -105,8 +107,8 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	broker := s.set.Broker()
-	s.groups = group.Start(group.Options{Set: s.set, Store: s.store, Logger: s.opt.Logger, Random: rand.Reader})
-	_, routes := api.New(api.Options{Set: s.set, Groups: groups{s.groups}, Metrics: s.metrics, Logger: s.opt.Logger, Advertised: broker.Network.Advertised})
+	s.groups = group.Start(group.Options{Set: s.set, Store: s.store, Logger: s.opt.Logger, Random: rand.Reader, Audit: s.audit})
+	_, routes := api.New(api.Options{Set: s.set, Groups: groups{s.groups}, Audit: s.audit, Metrics: s.metrics, Logger: s.opt.Logger, Advertised: broker.Network.Advertised})
 	n := broker.Network
 	s.wire = wire.NewServer(wire.Options{
 		Routes: routes, Metrics: s.metrics, Logger: s.opt.Logger, Congestion: n.Congestion,
@@ -179,14 +181,16 @@ func (s *Server) openData(spaceInterval time.Duration) error {
 	if err != nil {
 		return err
 	}
+	s.audit = audit.New(audit.Options{Metrics: s.metrics, Logger: s.opt.Logger, Now: time.Now})
 	s.set, s.recovery, err = partition.Open(partition.Options{
 		FS: s.fs, Dir: dir, Store: store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
-		Now: time.Now, Random: rand.Reader, SpaceInterval: spaceInterval, Progress: s.opt.Progress,
+		Now: time.Now, Random: rand.Reader, SpaceInterval: spaceInterval, Progress: s.opt.Progress, Observer: s.audit,
 	}, clean)
 	if err != nil {
 		return err
 	}
 	s.metrics.ObserveStorage(s.set.Storage)
+	s.audit.Start(s.set, s.recovery.Clean)
 	s.noteRecovery()
 	return nil
 }
@@ -198,7 +202,7 @@ func (s *Server) refuseKafkas() error {
 	const kafkas = "__cluster_metadata-0"
 	_, ours := s.fs.Stat(filepath.Join(s.opt.DataDir, metadataDir))
 	if _, err := s.fs.Stat(filepath.Join(s.opt.DataDir, kafkas)); err == nil && ours != nil {
-		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); taking it over is not possible yet", s.opt.DataDir, kafkas)
+		return fmt.Errorf("data directory %s belongs to Apache Kafka (it has %s); serve another one, into which \"sordini import %s\" copies its topics", s.opt.DataDir, kafkas, s.opt.DataDir)
 	}
 	return nil
 }
@@ -342,6 +346,7 @@ func (s *Server) closeAll() error {
 	if s.groups != nil {
 		s.groups.Stop()
 	}
+	s.audit.Stop()
 	var err error
 	if s.set != nil {
 		err = s.set.Close()

@@ -15,6 +15,8 @@ much is done is set by the environment:
 	SORDINI_TEST_HOSTILE  broken and lying frames, from the seed SORDINI_TEST_SEED
 	SORDINI_TEST_IDLE     idle connections, at most 18,000 where a process may have 20,000 files
 	SORDINI_TEST_CHURN    connections that come, send half a request and go
+	SORDINI_TEST_IMPORT   MiB that Apache Kafka writes to each of five topics before they are taken over,
+	                      where KAFKA_REFERENCE names the script that runs it
 
 On Linux the tests of failing disks run the server under strace.
 */

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -27,6 +28,8 @@ type Options struct {
 	// Records answers GET /v1/topics/TOPIC/records; nil: there is no such path. Its errors
 	// may be a *StatusError. Without Profiling it is not asked.
 	Records func(RecordsQuery) (RecordsAnswer, error)
+	// Trace answers GET /v1/topics/TOPIC/trace, as Records does.
+	Trace func(context.Context, TraceQuery) (TraceAnswer, error)
 	// Profiling serves net/http/pprof, and records. Set it only for listeners that are Loopback.
 	Profiling bool
 }
@@ -55,6 +58,9 @@ func NewHandler(opt Options) http.Handler {
 	mux.Handle("GET /readyz", probe(opt.Ready, opt.State))
 	if opt.Records != nil {
 		mux.Handle("GET /v1/topics/{topic}/records", opt.onceStarted(records(opt)))
+	}
+	if opt.Trace != nil {
+		mux.Handle("GET /v1/topics/{topic}/trace", opt.onceStarted(traces(opt)))
 	}
 	mux.Handle("GET /{$}", index(opt))
 	if opt.Profiling {
@@ -120,6 +126,9 @@ func index(opt Options) http.Handler {
 		"/readyz         200 while clients are served\n"
 	if opt.Records != nil {
 		text += "/v1/topics/TOPIC/records  records by key, time or offset\n"
+	}
+	if opt.Trace != nil {
+		text += "/v1/topics/TOPIC/trace    what became of a record, by offset or key\n"
 	}
 	if opt.Profiling {
 		text += "/debug/pprof/   profiles\n"

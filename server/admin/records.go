@@ -82,30 +82,38 @@ const (
 	maxQueries     = 4 // at the same time; more are answered with 503
 )
 
-// records answers with what find says.
+// records answers with what opt.Records says.
 func records(opt Options) http.Handler {
-	slots := make(chan struct{}, maxQueries)
-	find := func(r *http.Request) (RecordsAnswer, error) {
-		if !opt.Profiling || !Loopback(withPort(r.Host)) {
-			return RecordsAnswer{}, &StatusError{http.StatusForbidden, "records are served on a loopback address only"}
-		}
+	return question(opt, func(r *http.Request) (any, error) {
 		q, err := parseRecordsQuery(r.PathValue("topic"), r.URL.RawQuery, time.Now())
 		if err != nil {
-			return RecordsAnswer{}, err
+			return nil, err
+		}
+		return opt.Records(q)
+	})
+}
+
+// question answers in JSON with what find says of records, on a loopback address, and
+// only so many at the same time.
+func question(opt Options, find func(*http.Request) (any, error)) http.Handler {
+	slots := make(chan struct{}, maxQueries)
+	ask := func(r *http.Request) (any, error) {
+		if !opt.Profiling || !Loopback(withPort(r.Host)) {
+			return nil, &StatusError{http.StatusForbidden, "records are served on a loopback address only"}
 		}
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
-			return opt.Records(q)
+			return find(r)
 		default:
-			return RecordsAnswer{}, &StatusError{http.StatusServiceUnavailable, "too many queries at the same time"}
+			return nil, &StatusError{http.StatusServiceUnavailable, "too many queries at the same time"}
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Type", "application/json")
 		header.Set("Cache-Control", "no-store")
-		answer, err := find(r)
+		answer, err := ask(r)
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		if err == nil {

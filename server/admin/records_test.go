@@ -93,3 +93,26 @@ func TestRecords_Answers(t *testing.T) {
 		t.Errorf("not on loopback: %d", code)
 	}
 }
+
+func TestParseTraceQuery(t *testing.T) {
+	for raw, want := range map[string]TraceQuery{
+		"offset=7":             {Topic: "t", Partition: -1, Offset: 7},
+		"partition=3&offset=0": {Topic: "t", Partition: 3},
+		"key=a%20b":            {Topic: "t", Partition: -1, Offset: -1, Key: []byte("a b")},
+		"key=&partition=0":     {Topic: "t", Offset: -1, Key: []byte{}},
+		"key_base64=AP8%3D":    {Topic: "t", Partition: -1, Offset: -1, Key: []byte{0, 255}},
+		"key_base64=":          {Topic: "t", Partition: -1, Offset: -1, Key: []byte{}},
+		"":                     {}, "partition=1": {}, "offset=-1": {}, "offset=x": {}, "partition=-1&offset=1": {}, "limit=1&offset=1": {},
+		"key=a&offset=1": {}, "key=a&key_base64=YQ": {}, "key=a&key=b": {}, "key_base64=%%": {}, "key_base64=!": {},
+	} {
+		got, err := parseTraceQuery("t", raw)
+		if want.Topic == "" {
+			var status *StatusError
+			if !errors.As(err, &status) || status.Status != http.StatusBadRequest {
+				t.Errorf("%s: %+v, %v", raw, got, err)
+			}
+		} else if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v", raw, got, err, want)
+		}
+	}
+}

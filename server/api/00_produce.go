@@ -147,6 +147,11 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	if err != nil {
 		return err
 	}
+	audited := a.audit != nil && p.Audited()
+	var at time.Time
+	if audited {
+		at = a.set.Now()
+	}
 	if important {
 		p.Append(ap)
 	} else {
@@ -154,6 +159,9 @@ func (a *API) append(r *wire.Request, reply *produceReply, p *partition.Partitio
 	}
 	if ap.Err != nil {
 		return ap.Err
+	}
+	if audited && !ap.Duplicate {
+		a.audit.Appended(p, r.Client(), ap.Base, ap.Next, at)
 	}
 	m := a.metrics
 	if ap.Duplicate {

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sordini/protocol"
+	"sordini/server/audit"
 	"sordini/server/meta"
 	"sordini/server/partition"
 	"sordini/server/wire"
@@ -56,12 +57,12 @@ func (a *API) metadata(r *wire.Request, req *kmsg.MetadataRequest, resp *kmsg.Me
 		return
 	}
 	if req.Topics == nil || req.Version == 0 && len(req.Topics) == 0 {
-		for t := range image.Topics() {
+		for t := range listedTopics(image) {
 			resp.Topics = append(resp.Topics, a.metadataTopic(req, t))
 		}
 		return
 	}
-	a.namedTopics(req, resp)
+	a.namedTopics(r, req, resp)
 }
 
 // firstMetadataByID is the version that looks topics up by id; older ones have the
@@ -101,8 +102,8 @@ func (a *API) topicsByID(req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse)
 }
 
 // namedTopics answers for the topics that the request names, each once.
-func (a *API) namedTopics(req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse) {
-	failed := a.createMissing(req)
+func (a *API) namedTopics(r *wire.Request, req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse) {
+	failed := a.createMissing(r, req)
 	image := a.set.Image()
 	seen := make(map[string]bool, len(req.Topics))
 	seenID := make(map[meta.TopicID]bool)
@@ -162,7 +163,7 @@ const maxAutoCreated = 1000
 
 // createMissing creates the topics that the request names and that are missing, if
 // that is what it wants, all at once. It returns the errors of those that failed.
-func (a *API) createMissing(req *kmsg.MetadataRequest) map[string]error {
+func (a *API) createMissing(r *wire.Request, req *kmsg.MetadataRequest) map[string]error {
 	broker := a.set.Broker()
 	if !broker.AutoCreateTopics || req.Version >= 4 && !req.AllowAutoTopicCreation {
 		return nil
@@ -191,8 +192,11 @@ func (a *API) createMissing(req *kmsg.MetadataRequest) map[string]error {
 	if len(topics) == 0 {
 		return failed
 	}
-	_, errs := a.set.CreateTopics(topics)
+	created, errs := a.set.CreateTopics(topics)
 	for i, err := range errs {
+		if err == nil {
+			a.noteCreated(r, created[i], true)
+		}
 		if err != nil && !errors.Is(err, meta.ErrTopicExists) { // or somebody else was faster
 			_, _ = a.codeMessage(err)
 			failed[topics[i].Name] = err
@@ -204,7 +208,7 @@ func (a *API) createMissing(req *kmsg.MetadataRequest) map[string]error {
 // reservedTopic says whether a name belongs to the broker: clients never create
 // such a topic by accident.
 func reservedTopic(name string) bool {
-	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state"
+	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state" || name == audit.Topic
 }
 
 func (a *API) metadataTopic(req *kmsg.MetadataRequest, t *meta.Topic) kmsg.MetadataResponseTopic {

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sordini/protocol"
+	"sordini/server/audit"
 	"sordini/server/config"
 	"sordini/server/meta"
 	"sordini/server/partition"
@@ -41,10 +42,10 @@ type topicPlan struct {
 	err error
 }
 
-func (a *API) createTopics(_ *wire.Request, req *kmsg.CreateTopicsRequest, resp *kmsg.CreateTopicsResponse) {
+func (a *API) createTopics(r *wire.Request, req *kmsg.CreateTopicsRequest, resp *kmsg.CreateTopicsResponse) {
 	plans := a.planTopics(req)
 	if !req.ValidateOnly {
-		a.createPlanned(plans)
+		a.createPlanned(r, plans)
 	}
 	for i := range plans {
 		resp.Topics = append(resp.Topics, a.createdTopic(req, &plans[i]))
@@ -124,6 +125,9 @@ const clusterMetadata = "__cluster_metadata"
 func checkNewName(image *meta.Image, others *collisions, name string) error {
 	if name == clusterMetadata {
 		return fail(kerr.InvalidRequest, "Creation of internal topic "+clusterMetadata+" is prohibited.")
+	}
+	if name == audit.Topic {
+		return errAuditTopic
 	}
 	if err := protocol.ValidTopicName(name); err != nil {
 		return fail(kerr.InvalidTopicException, err.Error())
@@ -208,7 +212,7 @@ func (a *API) checkCounts(t *kmsg.CreateTopicsRequestTopic) error {
 }
 
 // createPlanned creates the topics that passed the checks.
-func (a *API) createPlanned(plans []topicPlan) {
+func (a *API) createPlanned(r *wire.Request, plans []topicPlan) {
 	var topics []partition.Topic
 	var which []*topicPlan
 	for i := range plans {
@@ -224,6 +228,7 @@ func (a *API) createPlanned(plans []topicPlan) {
 		switch {
 		case errs[i] == nil:
 			p.id = created[i].ID
+			a.noteCreated(r, created[i], false)
 		case errors.Is(errs[i], meta.ErrTopicExists):
 			p.err = topicExists(p.Name)
 		default:

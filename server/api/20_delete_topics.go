@@ -1,9 +1,12 @@
 package api
 
 import (
+	"strings"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/meta"
 	"sordini/server/wire"
 )
@@ -28,7 +31,7 @@ type doomedTopic struct {
 	err  error
 }
 
-func (a *API) deleteTopics(_ *wire.Request, req *kmsg.DeleteTopicsRequest, resp *kmsg.DeleteTopicsResponse) {
+func (a *API) deleteTopics(r *wire.Request, req *kmsg.DeleteTopicsRequest, resp *kmsg.DeleteTopicsResponse) {
 	asked := req.Topics
 	if req.Version < 6 {
 		asked = nil
@@ -46,13 +49,25 @@ func (a *API) deleteTopics(_ *wire.Request, req *kmsg.DeleteTopicsRequest, resp 
 	for i := range doomed {
 		d := &doomed[i]
 		if d.err == nil {
-			d.err = a.set.DeleteTopic(d.id)
+			d.err = a.deleteTopic(r, d)
 		}
 		t := kmsg.NewDeleteTopicsResponseTopic()
 		t.Topic, t.TopicID = d.name, d.id
 		t.ErrorCode, t.ErrorMessage = a.codeMessage(d.err)
 		resp.Topics = append(resp.Topics, t)
 	}
+}
+
+func (a *API) deleteTopic(r *wire.Request, d *doomedTopic) error {
+	if *d.name == audit.Topic {
+		return errAuditTopic
+	}
+	name := strings.Clone(*d.name)
+	err := a.set.DeleteTopic(d.id)
+	if err == nil {
+		a.audit.Change(r.Client(), audit.Change{Action: audit.ActionTopicDeleted, Topic: name, TopicID: d.id.String()})
+	}
+	return err
 }
 
 func refuseDeletion(asked []kmsg.DeleteTopicsRequestTopic, version int16, resp *kmsg.DeleteTopicsResponse) {

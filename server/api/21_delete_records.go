@@ -27,9 +27,10 @@ func (a *API) deleteRecordsRoute() wire.Route {
 type raisedStart struct {
 	topic, index int
 	partition    *partition.Partition
+	was, start   int64
 }
 
-func (a *API) deleteRecords(_ *wire.Request, req *kmsg.DeleteRecordsRequest, resp *kmsg.DeleteRecordsResponse) {
+func (a *API) deleteRecords(r *wire.Request, req *kmsg.DeleteRecordsRequest, resp *kmsg.DeleteRecordsResponse) {
 	var raised []raisedStart
 	for ti := range req.Topics {
 		q := &req.Topics[ti]
@@ -41,49 +42,49 @@ func (a *API) deleteRecords(_ *wire.Request, req *kmsg.DeleteRecordsRequest, res
 		for pi, qp := range q.Partitions {
 			p := kmsg.NewDeleteRecordsResponseTopicPartition()
 			p.Partition, p.LowWatermark = qp.Partition, -1
-			live, start, err := a.raiseStart(q.Topic, qp.Partition, qp.Offset)
+			live, was, start, err := a.raiseStart(q.Topic, qp.Partition, qp.Offset)
 			if err != nil {
 				p.ErrorCode, _ = a.codeMessage(err)
 			} else {
 				p.LowWatermark = start
-				raised = append(raised, raisedStart{len(resp.Topics), pi, live})
+				raised = append(raised, raisedStart{len(resp.Topics), pi, live, was, start})
 			}
 			t.Partitions = append(t.Partitions, p)
 		}
 		resp.Topics = append(resp.Topics, t)
 	}
-	a.settleStarts(raised, resp)
+	a.settleStarts(r, raised, resp)
 }
 
-// raiseStart raises a partition's log start in memory.
-func (a *API) raiseStart(topic string, index int32, offset int64) (*partition.Partition, int64, error) {
-	p := a.set.Get(topic, index)
+// raiseStart raises a partition's log start in memory, from was to start.
+func (a *API) raiseStart(topic string, index int32, offset int64) (p *partition.Partition, was, start int64, err error) {
+	p = a.set.Get(topic, index)
 	if p == nil {
-		return nil, 0, kerr.UnknownTopicOrPartition
+		return nil, 0, 0, kerr.UnknownTopicOrPartition
 	}
 	if t := a.set.Image().Topic(topic); t != nil && t.Internal {
-		return nil, 0, kerr.InvalidTopicException
+		return nil, 0, 0, kerr.InvalidTopicException
 	}
 	if s := p.Settings(); s.CleanupCompact && !s.CleanupDelete {
-		return nil, 0, kerr.PolicyViolation
+		return nil, 0, 0, kerr.PolicyViolation
 	}
 	o, err := p.Offsets()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	if offset == -1 {
 		offset = o.High.Offset
 	}
 	if offset < 0 || offset > o.High.Offset {
-		return nil, 0, log.ErrOffsetOutOfRange
+		return nil, 0, 0, log.ErrOffsetOutOfRange
 	}
-	start, err := p.DeleteRecords(max(offset, o.Start))
-	return p, start, err
+	start, err = p.DeleteRecords(max(offset, o.Start))
+	return p, o.Start, start, err
 }
 
 // settleStarts makes the new log starts durable, all at once. Where that fails,
 // nobody hears that his records are gone.
-func (a *API) settleStarts(raised []raisedStart, resp *kmsg.DeleteRecordsResponse) {
+func (a *API) settleStarts(r *wire.Request, raised []raisedStart, resp *kmsg.DeleteRecordsResponse) {
 	if len(raised) == 0 {
 		return
 	}
@@ -93,6 +94,7 @@ func (a *API) settleStarts(raised []raisedStart, resp *kmsg.DeleteRecordsRespons
 	}
 	err := a.set.Purge(partitions)
 	if err == nil {
+		a.noteRaised(r, raised)
 		return
 	}
 	a.logger.Error("deletion of records is not durable", "err", err)

@@ -22,7 +22,7 @@ func (a *API) alterConfigsRoute() wire.Route {
 	return serve(0, 2, a.alterWhole)
 }
 
-func (a *API) alterWhole(_ *wire.Request, req *kmsg.AlterConfigsRequest, resp *kmsg.AlterConfigsResponse) {
+func (a *API) alterWhole(r *wire.Request, req *kmsg.AlterConfigsRequest, resp *kmsg.AlterConfigsResponse) {
 	changes := make([]change, len(req.Resources))
 	for i, q := range req.Resources {
 		c := change{kind: q.ResourceType, name: q.ResourceName, whole: true}
@@ -31,10 +31,10 @@ func (a *API) alterWhole(_ *wire.Request, req *kmsg.AlterConfigsRequest, resp *k
 		}
 		changes[i] = c
 	}
-	for i, err := range a.alterConfigs(changes, req.ValidateOnly) {
-		r := kmsg.NewAlterConfigsResponseResource()
-		r.ResourceType, r.ResourceName = changes[i].kind, changes[i].name
-		r.ErrorCode, r.ErrorMessage = a.codeMessage(err)
-		resp.Resources = append(resp.Resources, r)
+	for i, err := range a.alterConfigs(r, changes, req.ValidateOnly) {
+		res := kmsg.NewAlterConfigsResponseResource()
+		res.ResourceType, res.ResourceName = changes[i].kind, changes[i].name
+		res.ErrorCode, res.ErrorMessage = a.codeMessage(err)
+		resp.Resources = append(resp.Resources, res)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/wire"
 )
 
@@ -51,7 +52,7 @@ func (a *API) logDirTopics(req *kmsg.DescribeLogDirsRequest) []kmsg.DescribeLogD
 	var topics []kmsg.DescribeLogDirsResponseDirTopic
 	for topic := range a.set.Image().Topics() {
 		wanted, named := asked[topic.Name]
-		if req.Topics != nil && !named {
+		if !named && (req.Topics != nil || topic.Name == audit.Topic) {
 			continue
 		}
 		t := kmsg.NewDescribeLogDirsResponseDirTopic()

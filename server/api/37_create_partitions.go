@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/meta"
 	"sordini/server/wire"
 )
@@ -25,7 +26,7 @@ func (a *API) createPartitionsRoute() wire.Route {
 	return serve(0, 3, a.createPartitions)
 }
 
-func (a *API) createPartitions(_ *wire.Request, req *kmsg.CreatePartitionsRequest, resp *kmsg.CreatePartitionsResponse) {
+func (a *API) createPartitions(r *wire.Request, req *kmsg.CreatePartitionsRequest, resp *kmsg.CreatePartitionsResponse) {
 	tooMany := a.addedPartitions(req) > maxNewPartitions
 	seen := occurrences(req.Topics, func(t kmsg.CreatePartitionsRequestTopic) string { return t.Topic })
 	for i := range req.Topics {
@@ -40,7 +41,7 @@ func (a *API) createPartitions(_ *wire.Request, req *kmsg.CreatePartitionsReques
 		case tooMany:
 			err = errTooManyPartitions
 		default:
-			err = a.growTopic(q, req.ValidateOnly)
+			err = a.growTopic(r, q, req.ValidateOnly)
 		}
 		t := kmsg.NewCreatePartitionsResponseTopic()
 		t.Topic = q.Topic
@@ -61,11 +62,19 @@ func (a *API) addedPartitions(req *kmsg.CreatePartitionsRequest) int64 {
 	return n
 }
 
-func (a *API) growTopic(q *kmsg.CreatePartitionsRequestTopic, validateOnly bool) error {
+func (a *API) growTopic(r *wire.Request, q *kmsg.CreatePartitionsRequestTopic, validateOnly bool) error {
 	if err := checkGrowth(a.set.Image(), q); err != nil || validateOnly {
 		return err
 	}
+	if q.Topic == audit.Topic {
+		return errAuditTopic
+	}
 	err := a.set.AddPartitions(q.Topic, q.Count)
+	if err == nil {
+		a.audit.Change(r.Client(), audit.Change{
+			Action: audit.ActionPartitionsAdded, Topic: q.Topic, TopicID: a.topicID(q.Topic), Partitions: q.Count,
+		})
+	}
 	if errors.Is(err, meta.ErrInvalid) {
 		if late := checkGrowth(a.set.Image(), q); late != nil {
 			return late // somebody else was faster

@@ -18,7 +18,7 @@ func (a *API) incrementalAlterConfigsRoute() wire.Route {
 	return serve(0, 1, a.alterIncrementally)
 }
 
-func (a *API) alterIncrementally(_ *wire.Request, req *kmsg.IncrementalAlterConfigsRequest, resp *kmsg.IncrementalAlterConfigsResponse) {
+func (a *API) alterIncrementally(r *wire.Request, req *kmsg.IncrementalAlterConfigsRequest, resp *kmsg.IncrementalAlterConfigsResponse) {
 	changes := make([]change, len(req.Resources))
 	for i, q := range req.Resources {
 		c := change{kind: q.ResourceType, name: q.ResourceName}
@@ -27,10 +27,10 @@ func (a *API) alterIncrementally(_ *wire.Request, req *kmsg.IncrementalAlterConf
 		}
 		changes[i] = c
 	}
-	for i, err := range a.alterConfigs(changes, req.ValidateOnly) {
-		r := kmsg.NewIncrementalAlterConfigsResponseResource()
-		r.ResourceType, r.ResourceName = changes[i].kind, changes[i].name
-		r.ErrorCode, r.ErrorMessage = a.codeMessage(err)
-		resp.Resources = append(resp.Resources, r)
+	for i, err := range a.alterConfigs(r, changes, req.ValidateOnly) {
+		res := kmsg.NewIncrementalAlterConfigsResponseResource()
+		res.ResourceType, res.ResourceName = changes[i].kind, changes[i].name
+		res.ErrorCode, res.ErrorMessage = a.codeMessage(err)
+		resp.Resources = append(resp.Resources, res)
 	}
 }

@@ -75,7 +75,7 @@ func topicsFrom(image *meta.Image, req *kmsg.DescribeTopicPartitionsRequest) []s
 		names = append(names, t.Topic)
 	}
 	if len(req.Topics) == 0 {
-		for t := range image.Topics() {
+		for t := range listedTopics(image) {
 			names = append(names, t.Name)
 		}
 	}

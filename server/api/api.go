@@ -8,16 +8,18 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/config"
 	"sordini/server/metrics"
 	"sordini/server/partition"
 	"sordini/server/wire"
 )
 
-// Options of an API. All fields but Groups are required.
+// Options of an API. All fields but Groups and Audit are required.
 type Options struct {
 	Set     *partition.Set
 	Groups  Groups // nil: groups are not served
+	Audit   *audit.Recorder
 	Metrics *metrics.Metrics
 	Logger  *slog.Logger
 	// Advertised are the addresses told to clients, by listener; a listener that
@@ -29,6 +31,7 @@ type Options struct {
 type API struct {
 	set        *partition.Set
 	groups     Groups
+	audit      *audit.Recorder
 	metrics    *metrics.Metrics
 	logger     *slog.Logger
 	advertised map[string]config.Listener
@@ -42,7 +45,7 @@ type API struct {
 // New returns an API and makes its route table.
 func New(opt Options) (*API, *wire.Routes) {
 	a := &API{
-		set: opt.Set, groups: opt.Groups, metrics: opt.Metrics, logger: opt.Logger, advertised: make(map[string]config.Listener),
+		set: opt.Set, groups: opt.Groups, audit: opt.Audit, metrics: opt.Metrics, logger: opt.Logger, advertised: make(map[string]config.Listener),
 		sessions: newSessions(opt.Set.Broker().Fetch.MaxSessions), insides: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	for _, l := range opt.Advertised {

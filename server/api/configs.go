@@ -11,8 +11,10 @@ import (
 
 	"sordini/protocol"
 	"sordini/protocol/guard"
+	"sordini/server/audit"
 	"sordini/server/config"
 	"sordini/server/meta"
+	"sordini/server/wire"
 )
 
 // change is what AlterConfigs or IncrementalAlterConfigs asks of one resource.
@@ -27,7 +29,7 @@ type change struct {
 
 // alterConfigs carries out changes, or only checks them. The errors are in the
 // order of the changes; one does not concern the others.
-func (a *API) alterConfigs(changes []change, validateOnly bool) []error {
+func (a *API) alterConfigs(r *wire.Request, changes []change, validateOnly bool) []error {
 	type resource struct {
 		kind kmsg.ConfigResourceType
 		name string
@@ -40,20 +42,20 @@ func (a *API) alterConfigs(changes []change, validateOnly bool) []error {
 			errs[i] = fail(kerr.InvalidRequest, "Each resource must appear at most once.")
 			continue
 		}
-		errs[i] = a.alterResource(c, validateOnly)
+		errs[i] = a.alterResource(r, c, validateOnly)
 	}
 	return errs
 }
 
-func (a *API) alterResource(c *change, validateOnly bool) error {
+func (a *API) alterResource(r *wire.Request, c *change, validateOnly bool) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	switch c.kind {
 	case kmsg.ConfigResourceTypeTopic:
-		return a.alterTopic(c, validateOnly)
+		return a.alterTopic(r, c, validateOnly)
 	case kmsg.ConfigResourceTypeBroker:
-		return a.alterBroker(c, validateOnly)
+		return a.alterBroker(r, c, validateOnly)
 	case kmsg.ConfigResourceTypeBrokerLogger:
 		if !c.whole {
 			return a.alterLogger(c)
@@ -61,7 +63,7 @@ func (a *API) alterResource(c *change, validateOnly bool) error {
 	case kmsg.ConfigResourceTypeClientMetrics:
 		return fail(kerr.InvalidRequest, "Subscriptions to client metrics are not supported.")
 	case kmsg.ConfigResourceTypeGroupConfig:
-		return a.alterGroup(c, validateOnly)
+		return a.alterGroup(r, c, validateOnly)
 	}
 	return fail(kerr.InvalidRequest, fmt.Sprintf("Unknown resource type %d", int8(c.kind)))
 }
@@ -102,7 +104,7 @@ func (c *change) apply(scope config.Scope, current map[string]string) (map[strin
 	return next, nil
 }
 
-func (a *API) alterTopic(c *change, validateOnly bool) error {
+func (a *API) alterTopic(r *wire.Request, c *change, validateOnly bool) error {
 	if c.name == "" {
 		return fail(kerr.InvalidRequest, "Default topic resources are not allowed.")
 	}
@@ -113,8 +115,13 @@ func (a *API) alterTopic(c *change, validateOnly bool) error {
 	if t == nil {
 		return noTopic(c.name)
 	}
+	if c.name == audit.Topic {
+		return errAuditTopic
+	}
+	var altered []audit.ConfigChange
 	update := func(current map[string]string) (map[string]string, error) {
 		next, err := c.apply(config.TopicScope, current)
+		altered = differences(config.TopicScope, current, next)
 		if err == nil {
 			err = a.set.Broker().ValidateTopic(next)
 		}
@@ -124,18 +131,24 @@ func (a *API) alterTopic(c *change, validateOnly bool) error {
 		_, err := update(t.Configs)
 		return err
 	}
-	return a.set.UpdateTopicConfigs(c.name, update)
+	err := a.set.UpdateTopicConfigs(c.name, update)
+	if err == nil {
+		a.noteAltered(r, audit.Change{Topic: c.name, TopicID: a.topicID(c.name), Configs: altered})
+	}
+	return err
 }
 
-func (a *API) alterBroker(c *change, validateOnly bool) error {
+func (a *API) alterBroker(r *wire.Request, c *change, validateOnly bool) error {
 	cluster := c.name == ""
 	if !cluster {
 		if err := checkNode(a.set.Image(), c.name, "Unexpected broker id, expected %d, but received %s"); err != nil {
 			return err
 		}
 	}
+	var altered []audit.ConfigChange
 	update := func(current map[string]string) (map[string]string, error) {
 		next, err := c.apply(config.BrokerScope, current)
+		altered = differences(config.BrokerScope, current, next)
 		if err == nil {
 			err = a.set.Broker().ValidateDynamic(cluster, next)
 		}
@@ -149,18 +162,24 @@ func (a *API) alterBroker(c *change, validateOnly bool) error {
 		_, err := update(a.set.Image().BrokerConfigs(name))
 		return err
 	}
-	return a.set.UpdateBrokerConfigs(cluster, update)
+	err := a.set.UpdateBrokerConfigs(cluster, update)
+	if err == nil {
+		a.noteAltered(r, audit.Change{Broker: &c.name, Configs: altered})
+	}
+	return err
 }
 
-func (a *API) alterGroup(c *change, validateOnly bool) error {
+func (a *API) alterGroup(r *wire.Request, c *change, validateOnly bool) error {
 	switch {
 	case c.name == "":
 		return fail(kerr.InvalidRequest, "Default group resources are not allowed.")
 	case !utf8.ValidString(c.name):
 		return fail(kerr.InvalidRequest, "The name of a group must be valid UTF-8.")
 	}
+	var altered []audit.ConfigChange
 	update := func(current map[string]string) (map[string]string, error) {
 		next, err := c.apply(config.GroupScope, current)
+		altered = differences(config.GroupScope, current, next)
 		if err == nil {
 			err = a.set.Broker().ValidateGroup(next)
 		}
@@ -170,7 +189,11 @@ func (a *API) alterGroup(c *change, validateOnly bool) error {
 		_, err := update(a.set.Image().GroupConfigs(c.name))
 		return err
 	}
-	return a.set.UpdateGroupConfigs(c.name, update)
+	err := a.set.UpdateGroupConfigs(c.name, update)
+	if err == nil {
+		a.noteAltered(r, audit.Change{Group: c.name, Configs: altered})
+	}
+	return err
 }
 
 // alterLogger refuses whatever it is asked: there are no loggers by name.

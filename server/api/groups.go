@@ -125,7 +125,7 @@ func (r refused) Response() (kmsg.Response, *kerr.Error) { return nil, r.cause }
 
 // caller is who asks the coordinator.
 func caller(r *wire.Request) step.Call {
-	return step.Call{ClientID: r.ClientID, ClientHost: "/" + javaAddress(r.Conn.Remote().Addr())}
+	return step.Call{Client: r.Client(), ClientID: r.ClientID, ClientHost: "/" + javaAddress(r.Conn.Remote().Addr())}
 }
 
 // javaAddress is an address as Java writes it, and so as the members of groups are

@@ -16,6 +16,7 @@ import (
 
 	"sordini/protocol/batch"
 	"sordini/segment/vfs"
+	"sordini/server/audit"
 	"sordini/server/config"
 	"sordini/server/meta"
 	"sordini/server/metrics"
@@ -54,11 +55,13 @@ func newShape(t testing.TB, settings ...string) *shape {
 	must(err)
 	m := metrics.New("test", Name)
 	logger := slog.New(slog.DiscardHandler)
+	recorder := audit.New(audit.Options{Metrics: m, Logger: logger, Now: time.Now})
 	set, _, err := partition.Open(partition.Options{
-		FS: fs, Dir: dir, Store: store, Values: values, Metrics: m, Logger: logger, Now: time.Now, Random: rand.Reader,
+		FS: fs, Dir: dir, Store: store, Values: values, Metrics: m, Logger: logger, Now: time.Now, Random: rand.Reader, Observer: recorder,
 	}, clean)
 	must(err)
-	_, routes := New(Options{Set: set, Metrics: m, Logger: logger})
+	recorder.Start(set, clean)
+	_, routes := New(Options{Set: set, Audit: recorder, Metrics: m, Logger: logger})
 	server := wire.NewServer(wire.Options{Routes: routes, Metrics: m, Logger: logger, Limits: wire.Limits{
 		RequestBytes: 100 << 20, QueuedBytes: -1, Connections: 10, ConnectionsPerIP: 10, Idle: time.Minute,
 		Elements: func() int { return 1000 },
@@ -73,6 +76,7 @@ func newShape(t testing.TB, settings ...string) *shape {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		server.Shutdown(ctx)
+		recorder.Stop()
 		set.Close()
 		store.Close()
 	})
@@ -165,6 +169,19 @@ func TestShape_Produce(t *testing.T) {
 	}
 	if perAnswer := float64(s.m.AnswerWrites.Load()-writes) / (350 * 32); perAnswer > 0.1 {
 		t.Errorf("%.2f writes for each answer of 32 requests that were sent together", perAnswer)
+	}
+}
+
+// What the audit keeps costs no allocation either, but for the rounds of its worker.
+func TestShape_ProduceAudited(t *testing.T) {
+	s := newShape(t, "flush.policy=async", "flush.async.interval.ms=3600000", "audit.enable=true")
+	s.create()
+	small := repeat(produceFrame(t, 1, 1<<10), 32)
+	if n := s.allocations(small, 32); n > 0.2 {
+		t.Errorf("%.2f allocations for a produce request that is audited", n)
+	}
+	if n := s.m.AuditEntries.Load(); n == 0 {
+		t.Error("nothing was kept")
 	}
 }
 

@@ -1,39 +1,18 @@
 package cmd
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"sordini/server/admin"
 )
 
-// adminVariable names the admin listener for commands that ask it.
-const adminVariable = "SORDINI_ADMIN"
-
-const defaultAdmin = "127.0.0.1:9644"
-
-// addAdmin adds the flag for the address of a server's HTTP.
-func addAdmin(flags *pflag.FlagSet, p *Process, address *string) {
-	usual := p.env(adminVariable)
-	if usual == "" {
-		usual = defaultAdmin
-	}
-	flags.StringVar(address, "admin", usual, "address host:port of the server's admin listener; from "+adminVariable)
-}
-
 // queryFlags are those of "query".
 type queryFlags struct {
-	admin     string
-	timeout   time.Duration
+	question
 	output    format
 	key       string
 	from, to  string
@@ -60,17 +39,15 @@ Times are written as 2026-01-31T12:00:00Z, as milliseconds since 1970, or as a t
 ago, as in --from -1h. The server is asked by HTTP, at its admin listener.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			params := f.params(c)
-			answer, err := f.ask(args[0], params)
-			if err != nil {
+			answer := new(admin.RecordsAnswer)
+			if err := f.ask("/v1/topics/"+url.PathEscape(args[0])+"/records", f.params(c), answer); err != nil {
 				return err
 			}
 			return f.print(p, answer)
 		},
 	}
 	flags := c.Flags()
-	addAdmin(flags, p, &f.admin)
-	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "longest time that the command may take")
+	f.addTo(flags, p)
 	flags.StringVar(&f.key, "key", "", "only records with this key")
 	flags.StringVar(&f.from, "from", "", "only records of this time or later")
 	flags.StringVar(&f.to, "to", "", "only records before this time")
@@ -94,43 +71,6 @@ func (f *queryFlags) params(c *cobra.Command) url.Values {
 		}
 	}
 	return v
-}
-
-// maxAnswer bounds what is read of an answer.
-const maxAnswer = 256 << 20
-
-func (f *queryFlags) ask(topic string, params url.Values) (*admin.RecordsAnswer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
-	defer cancel()
-	address := "http://" + f.admin + "/v1/topics/" + url.PathEscape(topic) + "/records?" + params.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, usageErrorf("--admin %s: %w", f.admin, err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("no server at %s: %w", f.admin, err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("answer of %s: %w", f.admin, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		var failed struct{ Error string }
-		if json.Unmarshal(body, &failed) != nil || failed.Error == "" {
-			return nil, fmt.Errorf("%s answers %s", f.admin, response.Status)
-		}
-		if response.StatusCode == http.StatusBadRequest {
-			return nil, usageErrorf("%s", failed.Error)
-		}
-		return nil, fmt.Errorf("%s", failed.Error)
-	}
-	answer := new(admin.RecordsAnswer)
-	if err := json.Unmarshal(body, answer); err != nil {
-		return nil, fmt.Errorf("answer of %s: %w", f.admin, err)
-	}
-	return answer, nil
 }
 
 func (f *queryFlags) print(p *Process, a *admin.RecordsAnswer) error {

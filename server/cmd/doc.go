@@ -13,7 +13,7 @@
 //
 //	0    done
 //	1    the command failed
-//	2    the command line or the configuration is wrong, or "segment verify" found damage
+//	2    the command line or the configuration is wrong, or "segment verify" or "import" found damage
 //	130  a second signal ended the process before an orderly stop
 //
 // # Concurrency

@@ -23,6 +23,7 @@ type Broker struct {
 	Fetch       Fetch
 	Log         Log
 	Cleaner     Cleaner
+	Audit       Audit
 	Offsets     Offsets
 	Groups      Groups
 	ShareState  ShareState
@@ -106,6 +107,12 @@ type Groups struct {
 	ShareMaxSessions int
 }
 
+// Audit is how long __sordini_audit keeps what it has.
+type Audit struct {
+	RetentionMs    int64 // -1: for ever
+	RetentionBytes int64 // of each partition; -1: no limit
+}
+
 // ShareState is how the state of share groups is kept.
 type ShareState struct {
 	Partitions         int32 // of __share_group_state when it is created
@@ -162,6 +169,7 @@ func (v Values) Broker() *Broker {
 			DedupeBufferBytes: v.Int64("log.cleaner.dedupe.buffer.size"),
 			LoadFactor:        v.Float64("log.cleaner.io.buffer.load.factor"),
 		},
+		Audit:       Audit{RetentionMs: v.Int64("audit.retention.ms"), RetentionBytes: v.Int64("audit.retention.bytes")},
 		Offsets:     v.offsets(),
 		Groups:      v.groups(),
 		ShareState:  v.shareState(),

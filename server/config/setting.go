@@ -86,6 +86,13 @@ type Setting struct {
 // Secret tells whether the value is never shown.
 func (s Setting) Secret() bool { return s.Kind == Password }
 
+// Secret says whether the values of a setting must not be shown. Of names that do not
+// exist nothing is known, so it does.
+func Secret(scope Scope, name string) bool {
+	s := table.find(scope, name)
+	return s == nil || s.Secret()
+}
+
 // Rule describes in words which values are valid beside the kind, "" for all.
 func (s Setting) Rule() string { return s.check.rule }
 

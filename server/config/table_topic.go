@@ -3,6 +3,8 @@ package config
 // topicSettings are the settings of a topic. Kind, default and check come from the broker setting behind them,
 // where there is one.
 var topicSettings = []Setting{
+	{Name: "audit.enable", Synonyms: []Synonym{{"audit.enable", 1}}, Effect: Honoured,
+		Doc: "Keep, in __sordini_audit, who appended which records from where and when, when they became durable and by what, and when groups committed offsets behind them: for sordini trace and GET /v1/topics/TOPIC/trace. Internal topics are left out."},
 	{Name: "cleanup.policy", Synonyms: []Synonym{{"log.cleanup.policy", 1}}, Effect: Honoured,
 		Doc: "What happens to old records: delete removes segments past their retention, compact keeps the last record of each key. Both may be named; with neither, everything stays."},
 	{Name: "compression.type", Synonyms: []Synonym{{"compression.type", 1}}, Effect: Honoured,

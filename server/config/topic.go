@@ -63,6 +63,7 @@ type Topic struct {
 	IndexIntervalBytes int64
 	FileDeleteDelayMs  int64
 	IndexKey           bool
+	Audit              bool // audit.enable
 	Preallocate        bool
 
 	FlushPolicy FlushPolicy
@@ -105,6 +106,7 @@ func (b *Broker) Topic(overrides map[string]string) Topic {
 		IndexIntervalBytes:     get("index.interval.bytes").integer,
 		FileDeleteDelayMs:      get("file.delete.delay.ms").integer,
 		IndexKey:               get("index.key").yes,
+		Audit:                  get("audit.enable").yes,
 		Preallocate:            get("preallocate").yes,
 		FlushMs:                get("flush.ms").integer,
 		FlushMessages:          get("flush.messages").integer,

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/group/shard"
 	"sordini/server/group/step"
 	"sordini/server/meta"
@@ -25,12 +26,13 @@ import (
 // Topic is where the state of all groups is kept.
 const Topic = "__consumer_offsets"
 
-// Options of a Coordinator. All fields are required.
+// Options of a Coordinator. All fields but Audit are required.
 type Options struct {
 	Set    *partition.Set
 	Store  *meta.Store
 	Logger *slog.Logger
 	Random io.Reader // for ids of members
+	Audit  *audit.Recorder
 }
 
 // Coordinator is the coordinator of all groups.

@@ -80,6 +80,8 @@ func (r *runner) settleLocked() {
 		p.response, p.offset = a.Response, r.written
 		close(p.answered)
 	}
+	r.coordinator.opt.Audit.Group(r.partition, r.written, r.out.Events)
+	r.out.Events = nil
 	clear(r.out.Answers)
 	clear(r.out.Records)
 	r.out.Answers, r.out.Records = r.out.Answers[:0], r.out.Records[:0]

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"sordini/server/audit"
 	"sordini/server/group/record"
 	"sordini/server/group/step"
 	"sordini/server/meta"
@@ -17,7 +18,7 @@ func (t topics) ByID(id record.TopicID) (step.Topic, bool) { return view(t.image
 
 func (t topics) Names(yield func(string) bool) {
 	for topic := range t.image.Topics() {
-		if !yield(topic.Name) {
+		if topic.Name != audit.Topic && !yield(topic.Name) { // nobody subscribes to it by a pattern
 			return
 		}
 	}

@@ -36,6 +36,10 @@ type Metrics struct {
 	JournalRounds  atomic.Int64 // commits of the journal, each with one sync
 	JournaledBytes atomic.Int64
 
+	AuditEntries atomic.Int64 // written to __sordini_audit
+	AuditBytes   atomic.Int64
+	AuditDropped atomic.Int64
+
 	SendfileBytes atomic.Int64
 	CopiedBytes   atomic.Int64
 	Sendfiles     atomic.Int64 // file ranges sent by sendfile
@@ -132,6 +136,9 @@ func (m *Metrics) registerCounts() {
 	count("sordini_append_duplicates_total", "Batches of idempotent producers that had been stored before.", nil, &m.Duplicates)
 	count("sordini_journal_rounds_total", "Commits of the journal, each one write and one sync for all partitions that waited.", nil, &m.JournalRounds)
 	count("sordini_journal_bytes_total", "Bytes written to the journal.", nil, &m.JournaledBytes)
+	count("sordini_audit_entries_total", "Appends, flushes, commits and administrative changes written to the audit; neighbouring ones may be one entry.", nil, &m.AuditEntries)
+	count("sordini_audit_bytes_total", "Bytes written to the audit.", nil, &m.AuditBytes)
+	count("sordini_audit_dropped_total", "Entries that are missing in the audit because they came too fast or could not be written.", nil, &m.AuditDropped)
 	const bytesHelp, sendsHelp = "Bytes of batches sent to consumers.", "File ranges sent to consumers."
 	count("sordini_fetch_bytes_total", bytesHelp, prometheus.Labels{"path": "sendfile"}, &m.SendfileBytes)
 	count("sordini_fetch_bytes_total", bytesHelp, prometheus.Labels{"path": "copy"}, &m.CopiedBytes)

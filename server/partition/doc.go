@@ -40,6 +40,11 @@ comes behind the high watermark. How far it came is in cleaner-offset-checkpoint
 Kafka's file; one that belongs to a deleted topic of the same name is recognized, and
 if it is lost logs are compacted anew.
 
+# Audit
+
+Of partitions with audit.enable=true an [Observer] hears how far each flush has made
+the log durable, and by what; see observe.go, and package audit for what becomes of it.
+
 # Keys
 
 The keyer writes the key indexes of topics with index.key=true in the background, and

@@ -26,11 +26,12 @@ const parallelFlushes = 32
 // anything else. Flushes that nobody waits for may be long and have no part in this.
 // With a journal a round is one write and one sync; see journal.go.
 type flusher struct {
-	slots   chan struct{}
-	journal *journaler // nil where each log is synced by itself
-	metrics *metrics.Metrics
-	logger  *slog.Logger
-	running sync.WaitGroup
+	slots    chan struct{}
+	journal  *journaler // nil where each log is synced by itself
+	metrics  *metrics.Metrics
+	observer Observer // nil: nobody
+	logger   *slog.Logger
+	running  sync.WaitGroup
 
 	mu     sync.Mutex
 	due    []*Partition // for the next round

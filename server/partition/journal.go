@@ -59,7 +59,7 @@ func (j *journaler) run(round []*Partition) {
 	for i := range j.staged {
 		s := &j.staged[i]
 		if err == nil {
-			s.partition.flushed(s.end, nil)
+			s.partition.flushed(s.end, ByJournal, nil)
 		} else {
 			f.running.Go(s.partition.flushOnce)
 		}
@@ -151,6 +151,7 @@ func (p *Partition) syncBelow(offset int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
+		p.durableLocked(pos, BySegment)
 		p.advanceLocked(pos)
 	}
 	return err == nil || p.gone

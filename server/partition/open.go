@@ -54,6 +54,7 @@ func Open(opt Options, clean bool) (*Set, Report, error) {
 		opt: opt, handles: segment.NewHandles(opt.FS, idleHandles), flusher: newFlusher(opt.Metrics, opt.Logger),
 		byName: make(map[string][]*Partition), byID: make(map[meta.TopicID][]*Partition), stop: make(chan struct{}),
 	}
+	s.flusher.observer = opt.Observer
 	s.cleaner, s.keyer = newCleaner(s), &keyer{set: s}
 	s.space.set = s
 	if err := s.resolve(s.Image()); err != nil {

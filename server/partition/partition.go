@@ -23,6 +23,7 @@ type Partition struct {
 	ID    meta.TopicID
 	Index int32
 
+	internal bool
 	log      *log.Log
 	flusher  *flusher
 	mark     *checkpoint.Mark // used by the flush under way
@@ -35,6 +36,7 @@ type Partition struct {
 	holds    []int64 // offsets of important batches that are not flushed
 	high     log.Position
 	logged   log.Position // up to where the journal has everything that the log has not flushed
+	durable  int64        // below it all is known to be durable; see observe.go
 	acks     []*AckWaiter // by rising offset
 	fetches  []*FetchWaiter
 	flushing bool // a flush is due or runs
@@ -48,10 +50,10 @@ type Partition struct {
 }
 
 func newPartition(t *meta.Topic, index int32, l *log.Log, settings *config.Topic, f *flusher) *Partition {
-	p := &Partition{Topic: t.Name, ID: t.ID, Index: index, log: l, flusher: f}
+	p := &Partition{Topic: t.Name, ID: t.ID, Index: index, internal: t.Internal, log: l, flusher: f}
 	p.settings.Store(settings)
 	p.high = l.State().Flushed
-	p.logged = p.high
+	p.logged, p.durable = p.high, p.high.Offset
 	p.unsynced = p.high.Offset
 	return p
 }
@@ -173,18 +175,19 @@ func (p *Partition) flushOnce() {
 	if err != nil {
 		p.noteFailure()
 	}
-	p.flushed(pos, err)
+	p.flushed(pos, BySegment, err)
 }
 
 // flushed ends a flush up to pos: it wakes who waited for it, and has the next one
 // begin if there is more by then.
-func (p *Partition) flushed(pos log.Position, err error) {
+func (p *Partition) flushed(pos log.Position, by Durability, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// Under the lock: an append that ends behind this End starts a flush anew.
 	end := p.log.State().End
 	p.unsynced = pos.Offset
 	if err == nil {
+		p.durableLocked(pos, by)
 		if pos.Offset > p.logged.Offset {
 			p.logged = pos
 		}

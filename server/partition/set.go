@@ -19,7 +19,7 @@ import (
 	"sordini/server/metrics"
 )
 
-// Options of a Set. All fields but SpaceInterval and Progress are required.
+// Options of a Set. All fields but SpaceInterval, Progress and Observer are required.
 type Options struct {
 	FS      vfs.FS
 	Dir     string // data directory
@@ -33,6 +33,7 @@ type Options struct {
 	// was appended that it may be full.
 	SpaceInterval time.Duration
 	Progress      *Progress // of opening; nil for one that nobody looks at
+	Observer      Observer  // nil: nobody
 }
 
 // idleHandles is how many read handles stay open while nobody reads.

@@ -23,6 +23,23 @@ type Request struct {
 	Received    time.Time
 }
 
+// Client is who sends requests over a connection. It does not change.
+type Client struct {
+	ID       string // what the client calls itself
+	Address  netip.AddrPort
+	Listener string // name of the listener that accepted the connection
+}
+
+// Client is who sends the request: the same for all requests of a connection until
+// the client calls itself otherwise.
+func (r *Request) Client() *Client {
+	c := r.Conn
+	if c.client == nil || c.client.ID != r.ClientID {
+		c.client = &Client{ID: r.ClientID, Address: c.remote, Listener: c.listener}
+	}
+	return c.client
+}
+
 // Handler starts a request and returns its reply. It runs on the connection's
 // reader: requests of one connection are started in order.
 type Handler func(*Request) Reply

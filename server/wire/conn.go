@@ -38,7 +38,8 @@ type Conn struct {
 	pending chan pending
 	written chan struct{} // closed when the writer has ended
 
-	clientID string // of the last request
+	clientID string  // of the last request
+	client   *Client // who asked last; see Request.Client
 	request  Request
 
 	// writing is held while answers are encoded and sent. owed counts the replies

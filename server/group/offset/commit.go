@@ -8,8 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/group/record"
 	"sordini/server/group/step"
+	"sordini/server/meta"
 )
 
 // Rules are what a commit is held against.
@@ -60,6 +62,10 @@ func (o *Store) Commit(c step.Call, req *kmsg.OffsetCommitRequest, rules Rules, 
 				rp.ErrorCode = kerr.OffsetMetadataTooLarge.Code
 			default:
 				v := value(c.Now, req, p, known[i].ID)
+				out.Note(c, audit.GroupEvent{
+					Kind: audit.OffsetCommitted, Group: req.Group, Topic: known[i].Name, TopicID: meta.TopicID(known[i].ID), Partition: p.Partition,
+					Old: o.offset(req.Group, known[i].Name, p.Partition), New: v.Offset, Member: req.MemberID != "" || req.Generation >= 0,
+				})
 				o.write(&record.Offset{Group: req.Group, Topic: known[i].Name, Partition: p.Partition, Value: &v}, out)
 			}
 			rt.Partitions = append(rt.Partitions, rp)

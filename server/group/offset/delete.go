@@ -7,8 +7,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/group/record"
 	"sordini/server/group/step"
+	"sordini/server/meta"
 )
 
 // Retention is what a group says of how long its offsets are kept (KIP-211).
@@ -27,7 +29,7 @@ type Retention interface {
 //	GROUP_SUBSCRIBED_TO_TOPIC   a member consumes the topic
 //
 // That there is no offset to delete is no error.
-func (o *Store) Delete(req *kmsg.OffsetDeleteRequest, topics step.Topics, group Retention, out *step.Output) *kmsg.OffsetDeleteResponse {
+func (o *Store) Delete(c step.Call, req *kmsg.OffsetDeleteRequest, topics step.Topics, group Retention, out *step.Output) *kmsg.OffsetDeleteResponse {
 	resp := req.ResponseKind().(*kmsg.OffsetDeleteResponse)
 	for _, t := range req.Topics {
 		known, _ := topics.ByName(t.Topic)
@@ -42,6 +44,10 @@ func (o *Store) Delete(req *kmsg.OffsetDeleteRequest, topics step.Topics, group 
 			case group.Subscribed(t.Topic):
 				rp.ErrorCode = kerr.GroupSubscribedToTopic.Code
 			case o.at(req.Group, t.Topic, p.Partition) != nil:
+				out.Note(c, audit.GroupEvent{
+					Kind: audit.OffsetDeleted, Group: req.Group, Topic: t.Topic, TopicID: meta.TopicID(known.ID), Partition: p.Partition,
+					Old: o.offset(req.Group, t.Topic, p.Partition), New: -1,
+				})
 				o.write(&record.Offset{Group: req.Group, Topic: t.Topic, Partition: p.Partition}, out)
 			}
 			rt.Partitions = append(rt.Partitions, rp)

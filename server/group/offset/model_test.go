@@ -153,7 +153,7 @@ func (w *world) delete(out *step.Output) {
 	req := kmsg.NewPtrOffsetDeleteRequest()
 	req.Group = w.group()
 	req.Topics = []kmsg.OffsetDeleteRequestTopic{{Topic: t.Name, Partitions: []kmsg.OffsetDeleteRequestTopicPartition{{Partition: p}}}}
-	w.o.Delete(req, w.topics, says{}, out)
+	w.o.Delete(step.Call{}, req, w.topics, says{}, out)
 	delete(w.model, place{req.Group, t.Name, p})
 }
 

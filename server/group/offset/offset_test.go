@@ -293,7 +293,7 @@ func TestDelete(t *testing.T) {
 		req.Topics = append(req.Topics, dt)
 	}
 	out = &step.Output{}
-	resp := o.Delete(req, all, says{subscribed: "b"}, out)
+	resp := o.Delete(step.Call{}, req, all, says{subscribed: "b"}, out)
 	want := map[string][]int16{"a": {0, 0, kerr.UnknownTopicOrPartition.Code}, "b": {kerr.GroupSubscribedToTopic.Code}, "x": {kerr.UnknownTopicOrPartition.Code}}
 	for _, rt := range resp.Topics {
 		for i, p := range rt.Partitions {

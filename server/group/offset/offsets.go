@@ -117,6 +117,22 @@ func (o *Store) at(group, topic string, partition int32) *record.OffsetValue {
 	return &(*p)[i].value
 }
 
+// Get is what a group has committed for a partition.
+func (o *Store) Get(group, topic string, partition int32) (record.OffsetValue, bool) {
+	if v := o.at(group, topic, partition); v != nil {
+		return *v, true
+	}
+	return record.OffsetValue{}, false
+}
+
+// offset is the offset of a partition, -1 if there is none.
+func (o *Store) offset(group, topic string, partition int32) int64 {
+	if v := o.at(group, topic, partition); v != nil {
+		return v.Offset
+	}
+	return -1
+}
+
 // sorted are the names of a group's topics, in order.
 func (t topics) sorted() []string {
 	names := make([]string, 0, len(t))

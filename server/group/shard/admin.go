@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/group/step"
 )
 
@@ -95,7 +96,7 @@ func (e *entry) listed() kmsg.ListGroupsResponseGroup {
 }
 
 // deleteGroups deletes groups without members, with their offsets.
-func (s *Shard) deleteGroups(req *kmsg.DeleteGroupsRequest, out *step.Output) kmsg.Response {
+func (s *Shard) deleteGroups(c step.Call, req *kmsg.DeleteGroupsRequest, out *step.Output) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
 	for _, id := range req.Groups {
 		g := kmsg.NewDeleteGroupsResponseGroup()
@@ -103,6 +104,7 @@ func (s *Shard) deleteGroups(req *kmsg.DeleteGroupsRequest, out *step.Output) km
 		if e := s.groups[id]; e == nil {
 			g.ErrorCode = kerr.GroupIDNotFound.Code
 		} else if g.ErrorCode = e.checkDelete(); g.ErrorCode == 0 {
+			out.Note(c, audit.GroupEvent{Kind: audit.GroupDeleted, Group: g.Group, Old: -1, New: -1})
 			s.offsets.DropGroup(id, out)
 			out.Write(e.tombstones()...)
 			s.remove(e)

@@ -100,7 +100,7 @@ func (s *Shard) fetchGroup(env *Env, version int16, req *kmsg.OffsetFetchRequest
 	return s.offsets.Fetch(version, req, stable, env.Topics)
 }
 
-func (s *Shard) deleteOffsets(env *Env, req *kmsg.OffsetDeleteRequest, out *step.Output) kmsg.Response {
+func (s *Shard) deleteOffsets(c step.Call, env *Env, req *kmsg.OffsetDeleteRequest, out *step.Output) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.OffsetDeleteResponse)
 	e := s.groups[req.Group]
 	if e == nil {
@@ -110,7 +110,7 @@ func (s *Shard) deleteOffsets(env *Env, req *kmsg.OffsetDeleteRequest, out *step
 	if resp.ErrorCode = e.checkOffsetDelete(); resp.ErrorCode != 0 {
 		return resp
 	}
-	return s.offsets.Delete(req, env.Topics, e.retention(), out)
+	return s.offsets.Delete(c, req, env.Topics, e.retention(), out)
 }
 
 // checkOffsetDelete is the error code of OffsetDelete for the whole group.

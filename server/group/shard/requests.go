@@ -37,7 +37,7 @@ func (s *Shard) Do(c step.Call, env *Env, req kmsg.Request, out *step.Output) {
 	case *kmsg.OffsetFetchRequest:
 		out.Answer(c.Token, s.fetch(env, req))
 	case *kmsg.OffsetDeleteRequest:
-		out.Answer(c.Token, s.deleteOffsets(env, req, out))
+		out.Answer(c.Token, s.deleteOffsets(c, env, req, out))
 	case *kmsg.DescribeGroupsRequest:
 		out.Answer(c.Token, s.describe(req))
 	case *kmsg.ConsumerGroupDescribeRequest:
@@ -45,7 +45,7 @@ func (s *Shard) Do(c step.Call, env *Env, req kmsg.Request, out *step.Output) {
 	case *kmsg.ListGroupsRequest:
 		out.Answer(c.Token, s.list(req))
 	case *kmsg.DeleteGroupsRequest:
-		out.Answer(c.Token, s.deleteGroups(req, out))
+		out.Answer(c.Token, s.deleteGroups(c, req, out))
 	default:
 		panic(fmt.Sprintf("shard: a request of type %T", req)) // a route without a machine
 	}

@@ -20,7 +20,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sordini/server/audit"
 	"sordini/server/group/record"
+	"sordini/server/wire"
 )
 
 // Token names a request that waits for its answer. Whoever calls the machine makes
@@ -34,6 +36,8 @@ type Call struct {
 	ClientID string
 	// ClientHost is the client's address as groups show it: "/127.0.0.1".
 	ClientHost string
+	// Client is who asks, for the audit; nil: nobody.
+	Client *wire.Client
 	// NewID is a random id, a UUID in the form of RFC 9562.
 	NewID func() string
 }
@@ -63,6 +67,7 @@ type Answer struct {
 type Output struct {
 	Records []record.Record
 	Answers []Answer
+	Events  []audit.GroupEvent // what a client has changed by Records
 }
 
 // Answer adds the answer to the call's request.
@@ -70,6 +75,12 @@ func (o *Output) Answer(t Token, r kmsg.Response) { o.Answers = append(o.Answers
 
 // Write adds records.
 func (o *Output) Write(r ...record.Record) { o.Records = append(o.Records, r...) }
+
+// Note adds what a client has changed. Of the event, who has and when are set here.
+func (o *Output) Note(c Call, e audit.GroupEvent) {
+	e.Client, e.At = c.Client, c.Now
+	o.Events = append(o.Events, e)
+}
 
 // Topics is which topics there are at the time of a step.
 type Topics interface {

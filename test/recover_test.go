@@ -106,7 +106,7 @@ func TestRecover(t *testing.T) {
 	if ends := endOffsets(t, b, "orders"); ends[0] != 30 || ends[1] != 30 {
 		t.Errorf("the logs end at %v", ends)
 	}
-	if code, body := b.get("/readyz"); code != 200 || !strings.Contains(body, `"state":"ready"`) || !strings.Contains(body, `"partitions":{"done":2,"total":2}`) {
+	if code, body := b.get("/readyz"); code != 200 || !strings.Contains(body, `"state":"ready"`) || !strings.Contains(body, `"report":{"clean":true,"checkpoint":true`) {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
 }

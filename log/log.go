@@ -71,6 +71,8 @@ type Options struct {
 	Config        Config
 	// KeyHash is nil unless a test wants another hash of keys.
 	KeyHash func(key []byte) uint64
+	// Scanned, if not nil, counts what Open scans, while it does.
+	Scanned *segment.Scanned
 }
 
 // Log is the log of one partition. See the package comment.
@@ -120,7 +122,10 @@ type Log struct {
 }
 
 // Span is a stretch of offsets [From, To).
-type Span struct{ From, To int64 }
+type Span struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
 
 // rolled is a complete segment and the producer state as of its end.
 type rolled struct {
@@ -144,6 +149,7 @@ func (l *Log) segmentOptions() segment.Options {
 	return segment.Options{
 		FS: o.FS, Handles: o.Handles, IndexInterval: o.IndexInterval, Preallocate: o.Preallocate,
 		SparseBelow: l.sparseBelow, EpochAt: l.EpochAt, KeyHash: o.KeyHash,
+		Scanned: o.Scanned,
 	}
 }
 

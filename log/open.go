@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -211,8 +210,7 @@ func (o *opener) openClean() bool {
 // recover opens the segments below the recovery point as they are and scans the
 // rest.
 func (o *opener) recover(names []string) error {
-	first := sort.Search(len(o.bases), func(i int) bool { return o.bases[i] > o.known.Recovery })
-	first = max(0, first-1)
+	first := firstToScan(o.bases, o.known.Recovery)
 	for _, base := range o.bases[:first] {
 		if err := o.openSealed(base); err != nil {
 			return err
@@ -223,9 +221,12 @@ func (o *opener) recover(names []string) error {
 		if err := o.loadState(names, o.bases[first]); err != nil {
 			return err
 		}
-		// It may have come from batches that retention is about to delete.
-		if err := o.l.writeSnapshot(o.bases[first], o.l.producers.KafkaSnapshot(), o.l.producers.Snapshot()); err != nil {
-			return err
+		// It may have come from batches that retention is about to delete. At the start of
+		// a log that never had a producer there is nothing to keep: many logs are like that.
+		if first > 0 || o.l.producers.Len() > 0 || o.hasSnapshot(names, o.bases[first]) {
+			if err := o.l.writeSnapshot(o.bases[first], o.l.producers.KafkaSnapshot(), o.l.producers.Snapshot()); err != nil {
+				return err
+			}
 		}
 	}
 	for i := first; i < len(o.bases); i++ {
@@ -238,6 +239,10 @@ func (o *opener) recover(names []string) error {
 		}
 	}
 	return o.replaceLost()
+}
+
+func (o *opener) hasSnapshot(names []string, offset int64) bool {
+	return slices.Contains(names, segment.FileName(offset, producersSuffix)) || slices.Contains(names, segment.FileName(offset, kafkaSnapshot))
 }
 
 // openSealed opens a segment below the recovery point; if its indexes are missing

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"sordini/index"
 	"sordini/protocol/batch"
@@ -25,6 +26,27 @@ type Recovered struct {
 	// Damaged says that bytes below the durable offset could not be read. Nothing
 	// may be appended to the segment then.
 	Damaged bool
+}
+
+// Scanned counts what recoveries have read so far, for whoever waits for them.
+type Scanned struct {
+	Segments, Bytes atomic.Int64
+}
+
+// scannedStep is how many bytes are counted at a time, so that counting costs nothing.
+const scannedStep = 1 << 20
+
+// told counts what lies before a position and was not counted yet, if that is worth it or
+// if it is the end of the segment, and returns what was counted.
+func (c *Scanned) told(before, pos int64, end bool) int64 {
+	if c == nil || !end && pos-before < scannedStep {
+		return before
+	}
+	c.Bytes.Add(pos - before)
+	if end {
+		c.Segments.Add(1)
+	}
+	return pos
 }
 
 // Recover opens an existing segment by reading all of it: each batch is checked,
@@ -65,9 +87,12 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 		return Recovered{}, err
 	}
 	sc := newScanner(s, f, size)
+	defer sc.release()
 	r := Recovered{Next: s.base}
 	rewrite := size // from here on the bytes may be in the page cache only
+	var told int64
 	for sc.pos < size {
+		told = s.opt.Scanned.told(told, sc.pos, false)
 		h, err := sc.step()
 		if err == nil {
 			if h.LastOffset() >= durable {
@@ -92,6 +117,7 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 			return r, err
 		}
 	}
+	s.opt.Scanned.told(told, size, true)
 	s.size.Store(sc.pos)
 	r.Bytes = sc.pos
 	if !s.opt.NoSyncFailed {
@@ -181,7 +207,8 @@ func keepAside(fsys vfs.FS, f vfs.File, path string, from, to int64) (string, er
 
 // copyRange copies bytes [from, to) of src to position at of dst.
 func copyRange(dst, src vfs.File, from, to, at int64) error {
-	buf := make([]byte, max(0, min(scanBuffer, to-from)))
+	buf := takeBuffer(max(0, min(scanBuffer, to-from)))
+	defer giveBuffer(buf)
 	for pos := from; pos < to; {
 		b := buf[:min(int64(len(buf)), to-pos)]
 		n, err := src.ReadAt(b, pos)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"sordini/protocol/batch"
 )
@@ -42,6 +43,34 @@ func newScanner(s *Segment, r io.ReaderAt, limit int64) *scanner {
 	return &scanner{s: s, r: r, limit: limit, next: s.base, epoch: -1}
 }
 
+// scanBuffers are those that are not in use, each of scanBuffer bytes. Thousands of logs
+// are scanned one after the other at a start.
+var scanBuffers sync.Pool
+
+// takeBuffer returns n bytes, at most scanBuffer, of any contents.
+func takeBuffer(n int64) []byte {
+	if n < scanBuffer/4 {
+		return make([]byte, n)
+	}
+	if b, ok := scanBuffers.Get().(*[scanBuffer]byte); ok {
+		return b[:n]
+	}
+	return make([]byte, scanBuffer)[:n]
+}
+
+// giveBuffer takes one back that is not used any more.
+func giveBuffer(b []byte) {
+	if cap(b) == scanBuffer {
+		scanBuffers.Put((*[scanBuffer]byte)(b[:scanBuffer]))
+	}
+}
+
+// release ends the use of the scanner.
+func (sc *scanner) release() {
+	giveBuffer(sc.buf)
+	sc.buf = nil
+}
+
 // at returns n bytes at pos, from the buffer if it has them. n is at most
 // scanBuffer.
 func (sc *scanner) at(pos int64, n int) ([]byte, error) {
@@ -49,7 +78,7 @@ func (sc *scanner) at(pos int64, n int) ([]byte, error) {
 		return sc.buf[pos-sc.bufStart:][:n], nil
 	}
 	if sc.buf == nil {
-		sc.buf = make([]byte, 0, min(scanBuffer, sc.limit))
+		sc.buf = takeBuffer(min(scanBuffer, sc.limit))[:0]
 	}
 	sc.buf = sc.buf[:min(int64(cap(sc.buf)), sc.limit-pos)]
 	sc.bufStart = pos

@@ -38,6 +38,8 @@ type Options struct {
 	// EpochAt returns the leader epoch of the batch that holds an offset, -1 where
 	// it is not known for certain. nil knows nothing.
 	EpochAt func(offset int64) int32
+	// Scanned, if not nil, counts what Recover reads.
+	Scanned *Scanned
 }
 
 // Segment is one .log file with its indexes. See the package comment for who

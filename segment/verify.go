@@ -80,8 +80,12 @@ func (s *Segment) verifyBlocks(h *idleHandle, sc *scratch, pos, end int64) error
 		if v.has(block) {
 			continue
 		}
-		if err := s.verifyBlock(h, sc, v.table, block); err != nil {
+		d, ok, err := s.compareBlock(h.file, sc, v.table, block)
+		if err != nil {
 			return err
+		}
+		if !ok {
+			s.addDamage(d)
 		}
 		v.done[block/64].Or(1 << (block % 64))
 		v.left--
@@ -98,8 +102,9 @@ func (s *Segment) verified() {
 	s.verifying.Store(nil)
 }
 
-// verifyBlock compares one block by walking over its headers.
-func (s *Segment) verifyBlock(h *idleHandle, sc *scratch, t *checkTable, block int64) error {
+// compareBlock compares one block by walking over its headers. If they differ it
+// returns the block as damage.
+func (s *Segment) compareBlock(r io.ReaderAt, sc *scratch, t *checkTable, block int64) (d Damage, ok bool, err error) {
 	e := t.sums.blocks[block]
 	end, next := t.size, s.base+int64(t.sums.next)
 	if block+1 < int64(len(t.sums.blocks)) {
@@ -107,24 +112,24 @@ func (s *Segment) verifyBlock(h *idleHandle, sc *scratch, t *checkTable, block i
 		end, next = int64(behind.pos), s.base+int64(behind.rel)
 	}
 	if int64(e.pos) >= (block+1)<<blockBits {
-		return nil // no batch starts in it
+		return d, true, nil // no batch starts in it
 	}
-	sum, ok, err := s.sumHeaders(h, sc, int64(e.pos), end)
+	sum, ok, err := s.sumHeaders(r, sc, int64(e.pos), end)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", s.Path(), err)
+		return d, false, fmt.Errorf("read %s: %w", s.Path(), err)
 	}
-	if !ok || sum != e.crc {
-		s.addDamage(Damage{
-			Pos: int64(e.pos), EndPos: end, Offset: s.base + int64(e.rel), NextOffset: next,
-			Reason: fmt.Sprintf("batch headers in bytes %d to %d are not those that were written", e.pos, end),
-		})
+	if ok && sum == e.crc {
+		return d, true, nil
 	}
-	return nil
+	return Damage{
+		Pos: int64(e.pos), EndPos: end, Offset: s.base + int64(e.rel), NextOffset: next,
+		Reason: fmt.Sprintf("batch headers in bytes %d to %d are not those that were written", e.pos, end),
+	}, false, nil
 }
 
 // sumHeaders is the checksum over the headers of the batches in bytes [pos, end);
 // ok is false if no run of batches fills them.
-func (s *Segment) sumHeaders(h *idleHandle, sc *scratch, pos, end int64) (sum uint32, ok bool, err error) {
+func (s *Segment) sumHeaders(r io.ReaderAt, sc *scratch, pos, end int64) (sum uint32, ok bool, err error) {
 	want := int64(len(sc.headers))
 	for pos < end {
 		if d, is := s.damageAt(pos); is {
@@ -132,7 +137,7 @@ func (s *Segment) sumHeaders(h *idleHandle, sc *scratch, pos, end int64) (sum ui
 			continue
 		}
 		b := sc.headers[:min(want, end-pos)]
-		n, err := h.file.ReadAt(b, pos)
+		n, err := r.ReadAt(b, pos)
 		if err != nil && err != io.EOF {
 			return 0, false, err
 		}

@@ -38,6 +38,8 @@ type Options struct {
 	// Sockets are listened on instead of the addresses of the listeners of their names;
 	// see [wire.Places]. The HTTP server's is called "admin". The server closes them.
 	Sockets []wire.Socket
+	// Progress tells meanwhile how far the start is; nil for nobody.
+	Progress *partition.Progress
 }
 
 // Addresses are the addresses that are listened on, as host:port.
@@ -51,6 +53,7 @@ type Server struct {
 	opt      Options
 	fs       vfs.FS
 	locks    []io.Closer
+	dirs     []*dataDir
 	store    *meta.Store
 	set      *partition.Set
 	audit    *audit.Recorder
@@ -63,13 +66,18 @@ type Server struct {
 	listeners []net.Listener
 	names     []string
 	admin     net.Listener
+	places    []int // of the sockets, as wire.Places gives them
 	failed    chan error
 	serving   sync.WaitGroup
+	open      atomic.Bool // everything is; until then HTTP requests may not touch set and groups
 	stopping  atomic.Bool
 }
 
 // Start opens everything and listens. On an error nothing is left open.
 func Start(ctx context.Context, opt Options) (*Server, error) {
+	if opt.Progress == nil {
+		opt.Progress = new(partition.Progress)
+	}
 	s := &Server{opt: opt, fs: vfs.OS(), failed: make(chan error, 8)}
 	if err := s.start(ctx); err != nil {
 		if cerr := s.closeAll(); cerr != nil {
@@ -80,8 +88,18 @@ func Start(ctx context.Context, opt Options) (*Server, error) {
 	return s, nil
 }
 
+// start opens the HTTP server first, which tells how far the rest is, and the listeners
+// for clients last.
 func (s *Server) start(ctx context.Context) error {
-	if err := s.openData(); err != nil {
+	if err := s.lockData(); err != nil {
+		return err
+	}
+	s.metrics = metrics.New(s.opt.Version, api.Name)
+	s.metrics.ObserveRecovery(s.opt.Progress.Recovery)
+	if err := s.startHTTP(ctx); err != nil {
+		return err
+	}
+	if err := s.openData(lookAtSpace); err != nil {
 		return err
 	}
 	broker := s.set.Broker()
@@ -99,6 +117,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.listen(ctx, n); err != nil {
 		return err
 	}
+	s.open.Store(true)
 	if err := s.writePorts(); err != nil {
 		return err
 	}
@@ -115,16 +134,31 @@ func (s *Server) elements() int {
 	return always + perPartition*s.set.Len()
 }
 
-// openData takes the locks, opens the metadata and all partitions.
-func (s *Server) openData() error {
-	dirs, err := s.openDirs()
-	if err != nil {
+// lockData takes the locks of the data directories.
+func (s *Server) lockData() (err error) {
+	if s.dirs, err = s.openDirs(); err != nil {
 		return err
 	}
-	if err := s.openMetadata(dirs); err != nil {
+	return s.refuseKafkas(s.opt.Values.Broker().MetadataDir)
+}
+
+func lockError(dir string, err error) error {
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("data directory %s is in use by another process", dir)
+	}
+	return fmt.Errorf("data directory: %w", err)
+}
+
+// lookAtSpace is how often a running server looks how full the disk is.
+const lookAtSpace = time.Second
+
+// openData opens the metadata and all partitions. spaceInterval is that of
+// [partition.Options].
+func (s *Server) openData(spaceInterval time.Duration) error {
+	if err := s.openMetadata(s.dirs); err != nil {
 		return err
 	}
-	dirs = dirs[:len(s.opt.Values.Broker().LogDirs)] // the metadata's may come behind them
+	dirs := s.dirs[:len(s.opt.Values.Broker().LogDirs)] // the metadata's may come behind them
 	clean, err := s.endedClean(dirs)
 	if err != nil {
 		return err
@@ -132,11 +166,10 @@ func (s *Server) openData() error {
 	if _, err := s.store.Start(clean); err != nil {
 		return err
 	}
-	s.metrics = metrics.New(s.opt.Version, api.Name)
 	s.audit = audit.New(audit.Options{Metrics: s.metrics, Logger: s.opt.Logger, Now: time.Now})
 	opt := partition.Options{
 		FS: s.fs, Store: s.store, Values: s.opt.Values, Metrics: s.metrics, Logger: s.opt.Logger,
-		Now: time.Now, Random: rand.Reader, SpaceInterval: time.Second, Observer: s.audit,
+		Now: time.Now, Random: rand.Reader, SpaceInterval: spaceInterval, Progress: s.opt.Progress, Observer: s.audit,
 	}
 	for _, d := range dirs {
 		opt.Dirs = append(opt.Dirs, d.Dir)
@@ -153,9 +186,6 @@ func (s *Server) openData() error {
 // openMetadata opens the metadata and finds out which directories belong to it.
 func (s *Server) openMetadata(dirs []*dataDir) error {
 	home := s.opt.Values.Broker().MetadataDir
-	if err := s.refuseKafkas(home); err != nil {
-		return err
-	}
 	if err := s.refuseUnmounted(dirs); err != nil {
 		return err
 	}
@@ -192,37 +222,21 @@ func (s *Server) noteRecovery() {
 	r := s.recovery
 	s.metrics.RecoveryScanned.Set(float64(r.Bytes))
 	s.metrics.RecoveryCut.Set(float64(r.Cut))
-	s.opt.Logger.Info("logs opened", "clean", r.Clean, "topics", r.Topics, "partitions", r.Partitions, "offline", r.Offline,
+	s.opt.Logger.Info("logs opened", "clean", r.Clean, "checkpoint", r.Checkpoint, "topics", r.Topics, "partitions", r.Partitions, "offline", r.Offline,
 		"segments", r.Segments, "scanned", r.Scanned, "batches", r.Batches, "records", r.Records, "bytes", r.Bytes,
-		"cut", r.Cut, "damaged", r.Damaged, "took", r.Took)
+		"cut", r.Cut, "damaged", r.Damaged, "journal_entries", r.JournalEntries, "journal_bytes", r.JournalBytes, "took", r.Took)
 }
 
-// adminName is the name of the HTTP server's socket.
-const adminName = "admin"
-
+// listen opens the listeners for clients.
 func (s *Server) listen(ctx context.Context, n config.Network) error {
-	var names, httpName []string
-	for _, l := range n.Listeners {
-		names = append(names, l.Name)
-	}
-	if n.AdminListen != "" {
-		httpName = append(httpName, adminName)
-	}
-	places, err := wire.Places(s.opt.Sockets, names, httpName...)
-	if err != nil {
-		return err
-	}
 	for i, l := range n.Listeners {
-		nl, err := s.listenOn(ctx, places[i], l.Address())
+		nl, err := s.listenOn(ctx, s.places[i], l.Address())
 		if err != nil {
 			return err
 		}
 		s.listeners, s.names = append(s.listeners, nl), append(s.names, l.Name)
 	}
-	if n.AdminListen == "" {
-		return nil
-	}
-	return s.listenHTTP(ctx, places[len(n.Listeners)], n)
+	return nil
 }
 
 // listenOn opens a listener for clients: the socket at a place, or one of its own if
@@ -235,46 +249,13 @@ func (s *Server) listenOn(ctx context.Context, place int, address string) (net.L
 	return l, s.wire.Adopt(l)
 }
 
-func (s *Server) listenHTTP(ctx context.Context, place int, n config.Network) error {
-	var al net.Listener
-	if place >= 0 {
-		al = s.opt.Sockets[place].Listener
-	} else {
-		var err error
-		if al, err = (&net.ListenConfig{}).Listen(ctx, "tcp", n.AdminListen); err != nil {
-			return fmt.Errorf("admin listener: %w", err)
-		}
-	}
-	s.admin = al
-	s.http = admin.NewServer(admin.NewHandler(admin.Options{
-		Gatherer: s.metrics.Gatherer(), Kafka: metrics.Kafka(kafkaTopics{s.set, s.advertised(n)}, s.groups),
-		Records: s.records, Trace: s.trace,
-		Ready: s.ready, Healthy: s.healthy, Profiling: admin.Loopback(al.Addr().String()),
-	}))
-	return nil
-}
-
-// advertised is the address to show where no client has connected to one.
-func (s *Server) advertised(n config.Network) string {
-	if len(n.Advertised) > 0 {
-		return n.Advertised[0].Address()
-	}
-	return s.Addresses().Kafka
-}
-
-// ready says why the server takes no requests. It listens only when all logs are
-// open, so that is no reason.
-func (s *Server) ready() error {
-	if s.stopping.Load() {
-		return errors.New("shutting down")
-	}
-	return nil
-}
-
 // healthy says whether the server can still do its work: not if every log has
 // failed, or the metadata can't be written. A data directory that is offline alone is
 // told of.
 func (s *Server) healthy() error {
+	if !s.open.Load() {
+		return nil
+	}
 	offline, all := 0, s.set.All()
 	var last error
 	for _, p := range all {
@@ -306,14 +287,6 @@ func (s *Server) serve() {
 			}
 		})
 	}
-	if s.http == nil {
-		return
-	}
-	s.serving.Go(func() {
-		if err := s.http.Serve(s.admin); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("admin listener: %w", err)
-		}
-	})
 }
 
 // writePorts tells other programs the addresses, all at once.
@@ -364,10 +337,6 @@ func (s *Server) Failed() <-chan error { return s.failed }
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopping.Store(true)
 	err := s.wire.Shutdown(ctx)
-	if s.http != nil {
-		s.http.Close()
-	}
-	s.serving.Wait()
 	if cerr := s.closeAll(); cerr != nil {
 		err = cerr
 	}
@@ -381,9 +350,13 @@ func (s *Server) closeAll() error {
 	for _, l := range s.listeners {
 		l.Close()
 	}
+	if s.http != nil {
+		s.http.Close()
+	}
 	if s.admin != nil {
 		s.admin.Close()
 	}
+	s.serving.Wait()
 	if s.groups != nil {
 		s.groups.Stop()
 	}

@@ -194,6 +194,25 @@ func Write(fsys vfs.FS, dir string, c *Checkpoint) error {
 	return nil
 }
 
+// Raise raises the recovery point of one partition, whose log is synced up to there.
+// Nothing else may use the data directory.
+func Raise(fsys vfs.FS, dir string, key Partition, topic [16]byte, recovery int64) error {
+	c, err := Read(fsys, dir)
+	if err != nil {
+		return fmt.Errorf("raise a recovery point: %w", err)
+	}
+	e := c.Partitions[key]
+	if e.Topic != topic {
+		e = Entry{Topic: topic}
+	}
+	if recovery <= e.Recovery {
+		return nil
+	}
+	e.Recovery = recovery
+	c.Partitions[key] = e
+	return Write(fsys, dir, c)
+}
+
 // WriteCleaner replaces the file that says up to where compaction came.
 func WriteCleaner(fsys vfs.FS, dir string, offsets map[Partition]int64) error {
 	if err := writeKafka(fsys, filepath.Join(dir, KafkaCleaner), offsets); err != nil {

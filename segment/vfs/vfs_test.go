@@ -28,6 +28,12 @@ func eachFS(t *testing.T, test func(t *testing.T, fsys FS, dir string)) {
 			test(t, mem, "data")
 		})
 	}
+	t.Run("Overlay", func(t *testing.T) { test(t, overlayOn(t, OS()), t.TempDir()) })
+	t.Run("OverlayOfMem", func(t *testing.T) {
+		mem := NewMem()
+		check(t, mem.Mkdir("data"))
+		test(t, overlayOn(t, mem), "data")
+	})
 	t.Run("FaultyMem", func(t *testing.T) {
 		dir := filepath.Join(string(filepath.Separator)+"very", "deep")
 		mem := NewMem()

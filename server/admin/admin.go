@@ -20,6 +20,12 @@ type Options struct {
 	Kafka    prometheus.Gatherer // of /metrics/kafka; nil: there is no such path
 	Ready    func() error        // nil while the server takes requests; a nil function is always ready
 	Healthy  func() error        // nil while the process can do its work; a nil function is always healthy
+	// Started says whether Kafka and Records may be asked; their paths are answered with
+	// 503 until then. A nil function says so always.
+	Started func() bool
+	// State is a word for what the server is at, and what /readyz tells of its start,
+	// which becomes JSON. nil: it tells nothing more than Ready.
+	State func() (word string, recovery any)
 	// Records answers GET /v1/topics/TOPIC/records; nil: there is no such path. Its errors
 	// may be a *StatusError. Without Profiling it is not asked.
 	Records func(RecordsQuery) (RecordsAnswer, error)
@@ -47,15 +53,15 @@ func NewHandler(opt Options) http.Handler {
 		Timeout:             scrapeTimeout,
 	}))
 	if opt.Kafka != nil {
-		mux.Handle("GET /metrics/kafka", promhttp.HandlerFor(opt.Kafka, promhttp.HandlerOpts{MaxRequestsInFlight: maxKafkaScrapes}))
+		mux.Handle("GET /metrics/kafka", opt.onceStarted(promhttp.HandlerFor(opt.Kafka, promhttp.HandlerOpts{MaxRequestsInFlight: maxKafkaScrapes})))
 	}
-	mux.Handle("GET /healthz", probe(opt.Healthy))
-	mux.Handle("GET /readyz", probe(opt.Ready))
+	mux.Handle("GET /healthz", probe(opt.Healthy, nil))
+	mux.Handle("GET /readyz", probe(opt.Ready, opt.State))
 	if opt.Records != nil {
-		mux.Handle("GET /v1/topics/{topic}/records", records(opt))
+		mux.Handle("GET /v1/topics/{topic}/records", opt.onceStarted(records(opt)))
 	}
 	if opt.Trace != nil {
-		mux.Handle("GET /v1/topics/{topic}/trace", traces(opt))
+		mux.Handle("GET /v1/topics/{topic}/trace", opt.onceStarted(traces(opt)))
 	}
 	mux.Handle("GET /{$}", index(opt))
 	if opt.Profiling {
@@ -76,23 +82,40 @@ type Degraded struct{ Err error }
 func (d *Degraded) Error() string { return d.Err.Error() }
 func (d *Degraded) Unwrap() error { return d.Err }
 
-// status is the answer of a probe.
-type status struct {
-	Status string `json:"status"` // "ok", "degraded" or "unavailable"
-	Error  string `json:"error,omitempty"`
+// onceStarted refuses requests until the server has started.
+func (o *Options) onceStarted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o.Started != nil && !o.Started() {
+			w.Header().Set("Cache-Control", "no-store")
+			http.Error(w, "the server is starting; /readyz tells how far it is", http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
-// probe answers with what check says.
-func probe(check func() error) http.Handler {
+// status is the answer of a probe.
+type status struct {
+	Status   string `json:"status"` // "ok", "degraded" or "unavailable"
+	Error    string `json:"error,omitempty"`
+	State    string `json:"state,omitempty"`
+	Recovery any    `json:"recovery,omitempty"`
+}
+
+// probe answers with what check says, and with the state if there is a function for it.
+func probe(check func() error, state func() (string, any)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answer, code := status{Status: "ok"}, http.StatusOK
 		if check != nil {
 			if err := check(); err != nil {
-				answer, code = status{"unavailable", err.Error()}, http.StatusServiceUnavailable
+				answer, code = status{Status: "unavailable", Error: err.Error()}, http.StatusServiceUnavailable
 				if degraded := (*Degraded)(nil); errors.As(err, &degraded) {
 					answer.Status, code = "degraded", http.StatusOK
 				}
 			}
+		}
+		if state != nil {
+			answer.State, answer.Recovery = state()
 		}
 		header := w.Header()
 		header.Set("Content-Type", "application/json")

@@ -4,7 +4,7 @@
 //	/metrics        all metrics of the server itself, for Prometheus
 //	/metrics/kafka  topics and groups, under the names of kafka_exporter; only where Options.Kafka is set
 //	/healthz        200 while the process can do its work, else 503
-//	/readyz         200 while the server takes requests of clients, else 503
+//	/readyz         200 while the server takes requests of clients, else 503; as JSON also what Options.State says
 //	/v1/topics/TOPIC/records
 //	                records by key, key_base64, partition, from, to, offset, limit, last, as JSON;
 //	                only where Options.Records is set
@@ -24,6 +24,8 @@
 // Handlers run concurrently, and so call the functions and the Gatherers of Options concurrently.
 //
 // # Errors
+//
+// Until Options.Started says yes, /metrics/kafka and records are answered with 503.
 //
 // An error of a records request is JSON, {"error": text}: 400 for its parameters, 403 where records are not served,
 // 404 for what does not exist, 416 for an offset out of range, 500 for damaged data, 503 for a partition that is

@@ -200,10 +200,18 @@ func describeRecovery(r partition.Report) string {
 		count(r.Segments, "segment"), formatDuration(r.Took))
 	text := "clean shutdown; " + there
 	if !r.Clean {
-		text = "after an unclean end; " + there
+		from := "from the beginning"
+		if r.Checkpoint {
+			from = "from the checkpoint"
+		}
+		text = "after an unclean end, " + from + "; " + there
+	}
+	if r.JournalEntries > 0 {
+		text += fmt.Sprintf("; wrote back %s of the journal, %s", count(int(r.JournalEntries), "entry", "entries"), formatBytes(r.JournalBytes))
 	}
 	if r.Scanned > 0 {
-		text += fmt.Sprintf("; checked %s with %d records, %s", count(r.Scanned, "segment"), r.Records, formatBytes(r.Bytes))
+		text += fmt.Sprintf("; checked %s with %s of %s, %s", count(r.Scanned, "segment"), count(int(r.Batches), "batch", "batches"),
+			count(int(r.Records), "record"), formatBytes(r.Bytes))
 	}
 	if r.Cut > 0 {
 		text += fmt.Sprintf("; cut %s of torn writes and kept them aside", formatBytes(r.Cut))

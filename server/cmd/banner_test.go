@@ -50,7 +50,8 @@ func TestBanner_Everything(t *testing.T) {
 	b.profile = "fast"
 	b.flush = config.Topic{FlushPolicy: config.FlushAsync, FlushMs: 1500, FlushMessages: 1000}
 	b.recovery = partition.Report{
-		Topics: 1, Partitions: 2, Segments: 5, Scanned: 2, Records: 118203, Bytes: 3 << 30, Cut: 688, Damaged: 1, Offline: 1,
+		Topics: 1, Partitions: 2, Segments: 5, Scanned: 2, Batches: 4021, Records: 118203, Bytes: 3 << 30, Cut: 688, Damaged: 1, Offline: 1,
+		Checkpoint: true, JournalEntries: 12, JournalBytes: 48 << 10,
 		Took: 2100 * time.Millisecond,
 	}
 	b.kafka = "[::]:9092"

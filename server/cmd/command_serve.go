@@ -13,6 +13,7 @@ import (
 
 	"sordini/segment/vfs"
 	"sordini/server/admin"
+	"sordini/server/partition"
 	"sordini/server/wire"
 )
 
@@ -80,8 +81,20 @@ func (o *serveOptions) newLogger(w io.Writer, terminal bool) (*slog.Logger, erro
 	}
 }
 
-func (o *serveOptions) run(c *cobra.Command, p *Process) error {
+// loggerFor returns the logger to standard error, and the screen that it writes to if a
+// person looks at it, else nil.
+func (o *serveOptions) loggerFor(p *Process) (*screen, *slog.Logger, error) {
+	if p.Terminal && o.logFormat != "json" {
+		s := &screen{w: p.Stderr}
+		logger, err := o.newLogger(s, true)
+		return s, logger, err
+	}
 	logger, err := o.newLogger(p.Stderr, p.Terminal)
+	return nil, logger, err
+}
+
+func (o *serveOptions) run(c *cobra.Command, p *Process) error {
+	stderr, logger, err := o.loggerFor(p)
 	if err != nil {
 		return err
 	}
@@ -97,9 +110,11 @@ func (o *serveOptions) run(c *cobra.Command, p *Process) error {
 	defer stopSignals()
 	start := StartOptions{
 		Values: values, PortsFile: o.portsFile, Version: thisBuild().Version, Logger: logger, Started: p.Started,
-		Sockets: sockets,
+		Sockets: sockets, Progress: new(partition.Progress),
 	}
+	watched := newWatcher(start.Progress, logger, stderr).start()
 	running, err := startOrSignal(p.Start, start, signals)
+	watched()
 	if running == nil {
 		return err
 	}

@@ -91,10 +91,13 @@ func formatTime(ms int64) string {
 	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// count shows n with the noun that goes with it.
-func count(n int, noun string) string {
-	if n == 1 {
+// count shows n with the noun that goes with it, and with its plural if that is more than an s.
+func count(n int, noun string, plural ...string) string {
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case len(plural) > 0:
+		return fmt.Sprintf("%d %s", n, plural[0])
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

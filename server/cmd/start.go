@@ -17,8 +17,9 @@ type StartOptions struct {
 	PortsFile string // "" for none
 	Version   string
 	Logger    *slog.Logger
-	Started   time.Time     // of the process
-	Sockets   []wire.Socket // that the process was started with
+	Started   time.Time           // of the process
+	Sockets   []wire.Socket       // that the process was started with
+	Progress  *partition.Progress // tells how far the start is
 }
 
 // Running is a started server.
@@ -57,6 +58,7 @@ func startServer(ctx context.Context, opt StartOptions) (Running, error) {
 		Logger:    opt.Logger,
 		Started:   opt.Started,
 		Sockets:   opt.Sockets,
+		Progress:  opt.Progress,
 	})
 	if err != nil {
 		return nil, err

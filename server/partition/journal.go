@@ -211,6 +211,8 @@ func (v *volume) replayJournal(byKey map[journal.Key]*opening, inOrder bool) err
 				logs[e.Key] = &redoing{opening: o}
 			}
 			logs[e.Key].apply(e)
+			logs[e.Key].entries++
+			v.set.opt.Progress.replayed(len(e.Batches))
 		case o.cause != nil:
 			v.kept = true // it may be found here later
 		default:

@@ -90,7 +90,7 @@ func openIn(fsys vfs.FS, seed uint64, dirs []Dir, flags ...string) (*broker, err
 	s, report, err := Open(Options{
 		FS: fsys, Dirs: dirs, Store: store, Values: values, Logger: quiet, Random: random,
 		Metrics: metrics.New("test", func(int16) string { return "" }),
-		Now:     func() time.Time { return time.UnixMilli(1_700_000_000_000) },
+		Now:     func() time.Time { return time.UnixMilli(1_700_000_000_000) }, Progress: &Progress{KeepDetails: true},
 	})
 	if err != nil {
 		_ = store.Close()

@@ -25,23 +25,31 @@ import (
 
 // Report sums up what opening found.
 type Report struct {
-	Clean      bool // the process before was shut down in order
-	Topics     int
-	Partitions int
-	Offline    int // partitions that could not be opened
-	Segments   int
-	Scanned    int // segments whose batches were all read
-	Batches    int64
-	Records    int64
-	Bytes      int64
-	Cut        int64
-	Damaged    int // ranges of offsets that are lost
-	Took       time.Duration
+	Clean      bool  `json:"clean"`      // the process before was shut down in order
+	Checkpoint bool  `json:"checkpoint"` // one, or the marks of syncs, said from where to scan; else it was from the beginning
+	Topics     int   `json:"topics"`
+	Partitions int   `json:"partitions"`
+	Offline    int   `json:"offline"` // partitions that could not be opened
+	Segments   int   `json:"segments"`
+	Scanned    int   `json:"scanned"` // segments whose batches were all read
+	Batches    int64 `json:"batches"` // in those, as Records and Bytes
+	Records    int64 `json:"records"`
+	Bytes      int64 `json:"bytes"`
+	Cut        int64 `json:"cut"`     // bytes of torn writes
+	Damaged    int   `json:"damaged"` // ranges of offsets that are lost
+
+	JournalEntries int64 `json:"journalEntries"` // written back into segments
+	JournalBytes   int64 `json:"journalBytes"`   // of batches in those
+
+	Took time.Duration `json:"-"`
 }
 
 // Open opens all partitions that the metadata names.
 func Open(opt Options) (*Set, Report, error) {
 	began := opt.Now()
+	if opt.Progress == nil {
+		opt.Progress = new(Progress)
+	}
 	s := newSet(opt)
 	if err := s.resolve(s.Image()); err != nil {
 		return nil, Report{}, err
@@ -52,6 +60,9 @@ func Open(opt Options) (*Set, Report, error) {
 	}
 	found := make(whereabouts)
 	err := s.eachOnline((*volume).read)
+	for _, v := range s.volumes {
+		r.Checkpoint = r.Checkpoint || v.checkpoint != nil && len(v.checkpoint.Partitions)+len(v.synced) > 0
+	}
 	if err == nil {
 		err = s.tidy(found)
 	}
@@ -65,6 +76,7 @@ func Open(opt Options) (*Set, Report, error) {
 		return nil, r, err
 	}
 	r.Took = opt.Now().Sub(began)
+	s.noteReport(&r)
 	s.background.Add(1)
 	go s.runBackground()
 	if opt.SpaceInterval > 0 {
@@ -129,6 +141,7 @@ type opening struct {
 	cause    error // why it must not be opened
 	result   *Partition
 	report   log.Report
+	entries  int64 // of the journal that were written back
 }
 
 // openAll opens the partitions, several at a time.
@@ -147,10 +160,12 @@ func (s *Set) openAll(found whereabouts, r *Report) error {
 		}
 		r.Topics++
 	}
+	s.planJournal(len(all))
 	if err := s.eachOnline(func(v *volume) error { return v.prepare(here[v], byKey) }); err != nil {
 		return err
 	}
-	s.openEach(all)
+	s.planLogs(all)
+	eachOpening(all, s.openOne)
 	topics := make(map[*meta.Topic][]*Partition)
 	for _, o := range all {
 		topics[o.topic] = append(topics[o.topic], o.result)
@@ -206,14 +221,14 @@ func (s *Set) movedStart(here *volume, key checkpoint.Partition, id meta.TopicID
 	return start
 }
 
-// openEach opens the partitions, several at a time.
-func (s *Set) openEach(all []*opening) {
+// eachOpening calls do for each of the partitions, several at a time.
+func eachOpening(all []*opening, do func(*opening)) {
 	work := make(chan *opening)
 	var workers sync.WaitGroup
 	for range max(4, 2*runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
 			for o := range work {
-				s.openOne(o)
+				do(o)
 			}
 		})
 	}
@@ -239,6 +254,7 @@ func (s *Set) openOne(o *opening) {
 	s.keyer.note(o.result)
 	o.result.noteFailure()
 	s.logRecovery(o)
+	s.opt.Progress.opened(o)
 }
 
 func (s *Set) openLog(o *opening, opt log.Options) (*log.Log, error) {
@@ -295,9 +311,11 @@ func (s *Set) sum(r *Report, o *opening) {
 // The last line is sordini's, over all text before it; Kafka reads the first two.
 const metadataFile = "partition.metadata"
 
-func (s *Set) readTopicID(dir string) (meta.TopicID, error) {
+func (s *Set) readTopicID(dir string) (meta.TopicID, error) { return readTopicID(s.opt.FS, dir) }
+
+func readTopicID(fsys vfs.FS, dir string) (meta.TopicID, error) {
 	name := filepath.Join(dir, metadataFile)
-	f, err := s.opt.FS.Open(name)
+	f, err := fsys.Open(name)
 	if err != nil {
 		return meta.TopicID{}, err
 	}

@@ -17,7 +17,7 @@ import (
 	"sordini/server/metrics"
 )
 
-// Options of a Set. All fields but SpaceInterval and Observer are required.
+// Options of a Set. All fields but SpaceInterval, Progress and Observer are required.
 type Options struct {
 	FS      vfs.FS
 	Dirs    []Dir // data directories, at least one
@@ -30,7 +30,8 @@ type Options struct {
 	// SpaceInterval is how often to look how full the disk is; 0: only when so much
 	// was appended that it may be full.
 	SpaceInterval time.Duration
-	Observer      Observer // nil: nobody
+	Progress      *Progress // of opening; nil for one that nobody looks at
+	Observer      Observer  // nil: nobody
 }
 
 // idleHandles is how many read handles stay open while nobody reads.
@@ -180,6 +181,6 @@ func (v *volume) logOptions(t *meta.Topic, index int32, settings *config.Topic) 
 		FS: v.set.opt.FS, Dir: v.dirOf(t.Name, index), Handles: v.set.handles, Now: v.set.opt.Now,
 		Logger:      v.set.opt.Logger.With("topic", t.Name, "partition", index),
 		LeaderEpoch: v.set.Image().LeaderEpoch(t), IndexInterval: settings.IndexIntervalBytes,
-		Preallocate: preallocate, Config: logConfig(settings),
+		Preallocate: preallocate, Config: logConfig(settings), Scanned: &v.set.opt.Progress.scanned,
 	}
 }

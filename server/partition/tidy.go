@@ -240,6 +240,16 @@ func asideName(name, suffix string) string {
 	return name[:min(len(name), 255-len(suffix))] + suffix
 }
 
+// StrayOf is what a directory that was set aside was called before, or the beginning of
+// that; false of any other.
+func StrayOf(name string) (was string, ok bool) {
+	was, ok = strings.CutSuffix(name, straySuffix)
+	if at := strings.LastIndexByte(was, '.'); ok && at >= 0 {
+		return was[:at], true
+	}
+	return "", false
+}
+
 // empty says whether a directory holds no record, and nothing that is not ours.
 func (s *Set) empty(dir string) bool {
 	entries, err := s.opt.FS.ReadDir(dir)

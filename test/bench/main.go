@@ -55,6 +55,7 @@ type options struct {
 	rounds int
 	tries  int   // of a turn, if others disturb it
 	size   int64 // bytes of one measurement
+	spread int   // partitions of the recovery
 	quick  bool
 }
 
@@ -62,6 +63,7 @@ const (
 	usualSize = 512 << 20 // see the package comment
 	quickSize = 16 << 20
 	leastSize = 1 << 20
+	maxSpread = 10_000
 )
 
 func parse(args []string, log io.Writer) (options, error) {
@@ -77,6 +79,7 @@ func parse(args []string, log io.Writer) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 3, "turns of each side")
 	f.IntVar(&o.tries, "tries", 3, "how often a turn is tried if others keep the machine busy")
 	f.Int64Var(&o.size, "size", usualSize, "bytes of one measurement")
+	f.IntVar(&o.spread, "recovery-partitions", partitionCount, "partitions over which the data of the recovery are spread")
 	f.BoolVar(&o.quick, "quick", false, "one round of small measurements: proves that the benchmark works, not how fast anything is")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -110,6 +113,8 @@ func (o options) check(rest []string) error {
 		return fmt.Errorf("--rounds %d: want at least 1", o.rounds)
 	case o.tries < 1:
 		return fmt.Errorf("--tries %d: want at least 1", o.tries)
+	case o.spread < 1 || o.spread > maxSpread:
+		return fmt.Errorf("--recovery-partitions %d: want 1 to %d", o.spread, maxSpread)
 	case o.size < leastSize:
 		return fmt.Errorf("--size %d: want at least %d", o.size, leastSize)
 	}

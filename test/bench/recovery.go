@@ -57,7 +57,7 @@ func (b *bench) killed(side string) (dir string, l load, err error) {
 	if err != nil {
 		return "", l, err
 	}
-	l, err = b.fill(s, 16<<10, b.size, partitionCount, flushNever)
+	l, err = b.fill(s, 16<<10, b.size, int32(b.spread), flushNever)
 	b.kill(s)
 	return s.dir, l, err
 }

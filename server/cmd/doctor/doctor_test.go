@@ -174,3 +174,20 @@ func TestLook(t *testing.T) {
 		}
 	}
 }
+
+// A server that is starting is told of as that, and not as one without a disk.
+func TestJudge_Starting(t *testing.T) {
+	text := "sordini_offline_logs 0\nsordini_start_duration_seconds 0\nsordini_recovery_partitions{state=\"done\"} 3\n" +
+		"sordini_recovery_partitions{state=\"planned\"} 10\nsordini_recovery_bytes{state=\"done\"} 1048576\nsordini_recovery_bytes{state=\"planned\"} 4194304\n"
+	for seconds, starting := range map[string]bool{"0": true, "1.5": false} {
+		s, err := Parse(strings.NewReader(strings.Replace(text, "start_duration_seconds 0", "start_duration_seconds "+seconds, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := Judge(s, s, time.Second)
+		told := len(found) == 1 && found[0].Severity == Warning && strings.Contains(found[0].What, "3 of 10 partitions are open, 1 of 4 MiB")
+		if told != starting {
+			t.Errorf("start took %s s: %+v", seconds, found)
+		}
+	}
+}

@@ -24,6 +24,9 @@ func Judge(before, after Sample, apart time.Duration) []Finding {
 	if _, ok := after["sordini_offline_logs"]; !ok {
 		return []Finding{{Critical, "server", "what answers has no metrics of sordini", "the address is another program's, or a much older version's", "give the address of admin.listen with --admin"}}
 	}
+	if f, starting := judgeStart(after); starting {
+		return []Finding{f}
+	}
 	findings := []Finding{judgeFlush(before, after, apart)}
 	findings = append(append(findings, judgeDirs(after)...), judgeDirFlushes(before, after)...)
 	used := after.byLabel("sordini_disk_used_ratio", "dir")
@@ -157,7 +160,7 @@ func judgeReads(after Sample) Finding {
 	if n := after["sordini_corrupt_reads_total"]; n > 0 {
 		return Finding{Critical, "reads", fmt.Sprintf("%.0f reads were refused since the start", n),
 			"stored bytes have changed on the disk: their checksum does not fit (bit rot, a failing disk, or another program wrote there)",
-			"run \"sordini segment verify\" on the partition that the server's log names; look for disk errors (dmesg, smartctl); restore the segment from a backup, or delete the records up to behind the damage (DeleteRecords)"}
+			"run \"sordini segment verify\" on the partition that the server's log names; look for disk errors (dmesg, smartctl); stop the server and let \"sordini segment repair\" put right what it can; restore the segment from a backup, or delete the records up to behind the damage (DeleteRecords)"}
 	}
 	return fine("reads", "no damaged records were read")
 }

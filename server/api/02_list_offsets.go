@@ -107,7 +107,7 @@ func (a *API) findOffset(req *kmsg.ListOffsetsRequest, topic string, q *kmsg.Lis
 		return log.Found{Offset: o.High.Offset, Timestamp: -1, Epoch: p.Log().LeaderEpoch()}, nil
 	case earliestOffset, earliestLocal:
 		epoch := p.Log().EpochAt(o.Start)
-		if epoch < 0 && o.Start == o.High.Offset {
+		if o.Start == o.High.Offset {
 			epoch = p.Log().LeaderEpoch() // that of the record to come
 		}
 		return log.Found{Offset: o.Start, Timestamp: -1, Epoch: epoch}, nil

@@ -3,8 +3,7 @@ package reference
 // codesOf are the error codes with which a single node may answer, by API. Codes of
 // loading, of failed disks and of a cluster are not among them: no case can bring
 // them about at will. Nor are those of authorization, of transactions and of quotas,
-// which the server does not have yet. Kafka no longer uses DUPLICATE_SEQUENCE_NUMBER,
-// and no epoch is left behind that Fetch could fence.
+// which the server does not have yet. Kafka no longer uses DUPLICATE_SEQUENCE_NUMBER.
 var codesOf = map[string][]string{
 	"Produce": {
 		"CORRUPT_MESSAGE", "INVALID_PRODUCER_EPOCH", "INVALID_RECORD", "INVALID_REQUIRED_ACKS", "INVALID_TIMESTAMP",
@@ -12,7 +11,7 @@ var codesOf = map[string][]string{
 		"UNKNOWN_TOPIC_ID", "UNKNOWN_TOPIC_OR_PARTITION", "UNSUPPORTED_COMPRESSION_TYPE",
 	},
 	"Fetch": {
-		"FETCH_SESSION_ID_NOT_FOUND", "FETCH_SESSION_TOPIC_ID_ERROR", "INVALID_FETCH_SESSION_EPOCH", "NOT_LEADER_FOR_PARTITION",
+		"FENCED_LEADER_EPOCH", "FETCH_SESSION_ID_NOT_FOUND", "FETCH_SESSION_TOPIC_ID_ERROR", "INVALID_FETCH_SESSION_EPOCH", "NOT_LEADER_FOR_PARTITION",
 		"OFFSET_OUT_OF_RANGE", "UNKNOWN_LEADER_EPOCH", "UNKNOWN_TOPIC_ID", "UNKNOWN_TOPIC_OR_PARTITION",
 	},
 	"ListOffsets":          {"FENCED_LEADER_EPOCH", "INVALID_REQUEST", "UNKNOWN_LEADER_EPOCH", "UNKNOWN_TOPIC_OR_PARTITION", "UNSUPPORTED_VERSION"},

@@ -207,6 +207,15 @@ var Deviations = []Deviation{
 		Why:  "Kafka rolls with the next append only",
 	},
 	{
+		What: "the base timestamp of a compacted batch",
+		Here: "stays",
+		Why:  "Kafka takes the first record's that is left; the records' times are the same",
+		Seen: []Sight{
+			{Case: "compaction/tombstones", Answer: "Fetch 12 kept", Path: "*.RecordBatches", Kafka: "{base:0,*"},
+			{Case: "compaction/tombstones", Answer: "Fetch 12 gone", Path: "*.RecordBatches", Kafka: "{base:0,*"},
+		},
+	},
+	{
 		What: "one fetch answer",
 		Here: "at most 128 file ranges above 16 KiB; other partitions come with the next fetch",
 		Why:  "file handles",
@@ -377,11 +386,31 @@ var Deviations = []Deviation{
 		},
 	},
 	{
-		What: "fetching as a follower",
-		Here: "NOT_LEADER_OR_FOLLOWER without a leader to go to",
-		Why:  "there are no followers",
+		What: "fetching as a follower, or in a leader epoch that is over",
+		Here: "NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH without a leader to go to",
+		Why:  "there is one node",
 		Seen: []Sight{
 			{Answer: "Fetch *", Path: "*.CurrentLeader", Ours: "-"},
+			{Case: "restarts/killed", Answer: "Fetch *", Path: "Brokers[0]", Ours: "-"},
+		},
+	},
+	{
+		What: "a leader epoch",
+		Here: "begins when the server was not stopped",
+		Why:  "a stop loses nothing; Kafka counts up when a broker goes and when it comes",
+		Seen: []Sight{
+			{Case: "restarts/stopped", Answer: "OffsetForLeaderEpoch 4 epoch before a stop", Path: "*.EndOffset"},
+			{Case: "restarts/stopped", Answer: "OffsetForLeaderEpoch 4 start again all deleted", Path: "*.EndOffset"},
+		},
+	},
+	{
+		What: "idempotent producers after a restart",
+		Here: "the last five batches of each are known, also of old and of deleted records",
+		Why:  "Kafka knows the last batch, and none of a producer whose records are old or deleted: what is sent again fails, or is there twice",
+		Seen: []Sight{
+			{Case: "restarts/*", Answer: "Produce 13 in the window*"},
+			{Case: "restarts/*", Answer: "Produce 13 old record again"},
+			{Case: "restarts/stopped", Answer: "Produce 13 * after deleted records"},
 		},
 	},
 	{
@@ -391,6 +420,9 @@ var Deviations = []Deviation{
 		Seen: []Sight{
 			{Case: "offsets/places", Answer: "* deleted highest time"},
 			{Case: "offsets/places", Answer: "* cut highest time"},
+			{Case: "restarts/stopped", Answer: "* deleted highest time*"},
+			{Case: "restarts/killed", Answer: "* emptied highest time"},
+			{Case: "restarts/killed", Answer: "* cut highest time"},
 		},
 	},
 }

@@ -14,7 +14,7 @@ and so does a deviation that no case meets any more. README.md shows that list.
 	KAFKA_REFERENCE=SCRIPT go test ... -update
 	                                      records anew
 
-Kafka takes two ports each from 21000 on, the second 10,000 above.
+Kafka takes two ports each, from 21000 to 21999 and 10,000 above.
 
 A new case goes into package catalogue and is recorded; its answers may hold nothing
 that depends on time or on the machine. A difference is mended in the server, or

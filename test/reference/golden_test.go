@@ -58,7 +58,7 @@ func TestReference(t *testing.T) {
 }
 
 // playAll plays the cases of a world. The answers are in the order of the cases.
-func playAll(t *testing.T, w catalogue.World, b play.Broker, observe play.Observer) []answer.Answer {
+func playAll(t *testing.T, w catalogue.World, b *play.Broker, observe play.Observer) []answer.Answer {
 	t.Helper()
 	if err := play.Warm(b); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package reference
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -109,7 +110,7 @@ func (p *process) await(ready func() bool) {
 }
 
 // startServer starts the server under test for a world.
-func startServer(t testing.TB, w catalogue.World) play.Broker {
+func startServer(t testing.TB, w catalogue.World) *play.Broker {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
 	ports := filepath.Join(t.TempDir(), "ports.json")
@@ -117,14 +118,38 @@ func startServer(t testing.TB, w catalogue.World) play.Broker {
 	for _, s := range append(catalogue.CommonSettings(), w.Settings...) {
 		args = append(args, "--set", s)
 	}
-	cmd := exec.Command(server, args...)
-	cmd.Env = environment()
-	var bound struct{ Kafka string }
-	startProcess(t, cmd).await(func() bool {
-		text, err := os.ReadFile(ports)
-		return err == nil && json.Unmarshal(text, &bound) == nil
+	return restartable(t, dir, func() (*process, string) {
+		if err := os.Remove(ports); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(server, args...)
+		cmd.Env = environment()
+		p := startProcess(t, cmd)
+		var bound struct{ Kafka string }
+		p.await(func() bool {
+			text, err := os.ReadFile(ports)
+			return err == nil && json.Unmarshal(text, &bound) == nil
+		})
+		return p, bound.Kafka
 	})
-	return play.Broker{Addr: bound.Kafka, Dir: dir}
+}
+
+// restartable is a broker that start starts, again and again with the same data.
+func restartable(t testing.TB, dir string, start func() (p *process, addr string)) *play.Broker {
+	b := &play.Broker{Dir: dir}
+	var p *process
+	p, b.Addr = start()
+	b.Restart = func(how play.Ending) error {
+		if how == play.Kill {
+			p.cmd.Process.Kill()
+			<-p.exited
+		} else {
+			p.stop()
+		}
+		p, b.Addr = start()
+		return nil
+	}
+	return b
 }
 
 // environment is that of a server: without the variables it would take for its
@@ -143,24 +168,28 @@ func environment() []string {
 const kafkaScript = "KAFKA_REFERENCE"
 
 // startKafka starts Apache Kafka for a world.
-func startKafka(t testing.TB, w catalogue.World) play.Broker {
+func startKafka(t testing.TB, w catalogue.World) *play.Broker {
 	t.Helper()
 	dir := t.TempDir()
 	port := freePort(t)
 	args := append([]string{"serve", dir, fmt.Sprint(port)}, w.Settings...)
-	cmd := exec.Command(os.Getenv(kafkaScript), args...)
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	startProcess(t, cmd).await(func() bool {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
+	return restartable(t, filepath.Join(dir, "data"), func() (*process, string) {
+		p := startProcess(t, exec.Command(os.Getenv(kafkaScript), args...))
+		p.await(func() bool {
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		})
+		return p, addr
 	})
-	return play.Broker{Addr: addr, Dir: filepath.Join(dir, "data")}
 }
 
-// freePort is one that is free together with that of the controller above it.
+// freePort is one that is free together with that of the controller above it. Where it
+// looks first depends on the process: a port is free for a moment, too, while another
+// test starts its Kafka again.
 func freePort(t testing.TB) int {
 	t.Helper()
 	free := func(port int) bool {
@@ -170,7 +199,9 @@ func freePort(t testing.TB) int {
 		}
 		return err == nil
 	}
-	for port := 21000; port < 22000; port++ {
+	const first, ports = 21000, 1000
+	for i := range ports {
+		port := first + (os.Getpid()*7+i)%ports
 		if free(port) && free(port+10000) {
 			return port
 		}

@@ -11,6 +11,7 @@ two runs of one, and means nothing is masked by the [Masks] of a case:
 	times near now               now
 	topic, directory, member ids numbered in order of appearance: id1, uuid1
 	producer and session ids     numbered likewise
+	leader epochs                counted by kills of the broker, as Kafka counts twice
 	addresses, directories       PORT, DIR
 	the cluster's id             cluster
 	names of the case            begin with ~ instead

@@ -23,6 +23,9 @@ type Masks struct {
 	Now  int64
 	// Name is how names of topics and groups of the case begin.
 	Name string
+	// Leaders are the leader epochs of the case's first topic, and how often the broker
+	// had been killed when each began.
+	Leaders map[int32]int
 
 	seen   map[string]string // what was hidden, by kind and text
 	counts map[string]int
@@ -31,7 +34,7 @@ type Masks struct {
 
 // blind returns masks that hide all ids alike.
 func (m *Masks) blind() *Masks {
-	return &Masks{Port: m.Port, Dir: m.Dir, Now: m.Now, Name: m.Name, isDry: true}
+	return &Masks{Port: m.Port, Dir: m.Dir, Now: m.Now, Name: m.Name, Leaders: m.Leaders, isDry: true}
 }
 
 // mark is what stands for a text of a kind.
@@ -112,11 +115,22 @@ func (m *Masks) number(api, name string, n int64) string {
 		return m.mark("session", text)
 	case name == "ProducerID" && n >= 0:
 		return m.mark("producer", text)
+	case name == "LeaderEpoch" && api != "OffsetFetch", api == "Fetch" && name == "Epoch": // in OffsetFetch it is the client's
+		return m.leader(int32(n))
 	case amounts[api+"."+name] && n >= 0:
 		return "some"
 	default:
 		return text
 	}
+}
+
+// leader is a leader epoch, counted by kills of the broker: Kafka counts up when one
+// goes and when it comes, the server when it was not stopped.
+func (m *Masks) leader(epoch int32) string {
+	if n, ok := m.Leaders[epoch]; ok {
+		return strconv.Itoa(n)
+	}
+	return strconv.Itoa(int(epoch))
 }
 
 // id is a topic's or a directory's.
@@ -171,10 +185,15 @@ func (m *Masks) batch(b []byte) string {
 	if again := k.AppendTo(nil); !bytes.Equal(again, b) {
 		whole = "odd"
 	}
-	return fmt.Sprintf("{base:%d,last:%d,epoch:%d,attributes:%d,first:%s,max:%s,producer:%s/%d/%d,count:%d,%s:%x}",
-		k.FirstOffset, k.LastOffsetDelta, k.PartitionLeaderEpoch, k.Attributes, m.number("", "", k.FirstTimestamp),
+	first, records := m.number("", "", k.FirstTimestamp), fmt.Sprintf("%x", sum(plain(k)))
+	const deleteHorizon = 64
+	if k.Attributes&deleteHorizon != 0 && first == "now" {
+		records = "horizon" // their times are told from it, and it from the time of compaction
+	}
+	return fmt.Sprintf("{base:%d,last:%d,epoch:%s,attributes:%d,first:%s,max:%s,producer:%s/%d/%d,count:%d,%s:%s}",
+		k.FirstOffset, k.LastOffsetDelta, m.leader(k.PartitionLeaderEpoch), k.Attributes, first,
 		m.number("", "", k.MaxTimestamp), m.number("", "ProducerID", k.ProducerID), k.ProducerEpoch, k.FirstSequence,
-		k.NumRecords, whole, sum(plain(k)))
+		k.NumRecords, whole, records)
 }
 
 // plain are the records of a batch, decompressed: how well a codec compresses is
@@ -201,6 +220,8 @@ var unordered = map[string]bool{
 	"ConsumerGroupDescribe.Groups":           true,
 	"ConsumerGroupDescribe.Members":          true,
 	"ConsumerGroupDescribe.SubscribedTopics": true,
+	"ConsumerGroupDescribe.TopicPartitions":  true,
+	"ConsumerGroupHeartbeat.Topics":          true,
 	"CreatePartitions.Topics":                true,
 	"CreateTopics.Configs":                   true,
 	"CreateTopics.Topics":                    true,

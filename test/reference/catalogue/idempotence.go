@@ -8,14 +8,15 @@ import (
 	"sordini/test/reference/play"
 )
 
-// producer gets an id.
+// producer gets an id. A broker may have to fetch more of them first.
 func producer(p *play.Play) int64 {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionTimeoutMillis = 60_000
-	resp := p.Quiet(4, req).(*kmsg.InitProducerIDResponse)
-	if resp.ErrorCode != 0 {
-		p.Fail("no producer id: %d", resp.ErrorCode)
-	}
+	var resp *kmsg.InitProducerIDResponse
+	p.Until("there is a producer id", func() bool {
+		resp = p.Quiet(4, req).(*kmsg.InitProducerIDResponse)
+		return resp.ErrorCode == 0
+	})
 	return resp.ProducerID
 }
 

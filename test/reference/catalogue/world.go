@@ -32,6 +32,14 @@ func Worlds() []World {
 		{Name: "plain", Settings: []string{"log.retention.ms=-1", "auto.create.topics.enable=false", "offsets.commit.timeout.ms=60000"}, Cases: all(
 			versions(), mutations(), produce(), fetch(), offsets(), topics(), configs(), groups(), consumers(), connections(),
 		)},
+		{Name: "restarts", Settings: []string{
+			"log.retention.ms=-1", "auto.create.topics.enable=false", "offsets.commit.timeout.ms=60000",
+			"group.consumer.max.session.timeout.ms=1800000", "group.consumer.session.timeout.ms=1800000",
+			"group.consumer.assignment.interval.ms=0", // what is due does not depend on how long a restart took
+		}, Cases: restarts()},
+		{Name: "compaction", Settings: []string{
+			"log.retention.ms=-1", "auto.create.topics.enable=false", "log.cleaner.backoff.ms=50", "log.cleaner.min.cleanable.ratio=0.01",
+		}, Cases: compaction()},
 	}
 }
 

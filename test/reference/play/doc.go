@@ -12,5 +12,9 @@ that share a broker. A case that no broker should share says so.
 Waiting: a broker may take a moment until what it has acknowledged holds everywhere.
 [Play.Topic] and the like wait until it does, [Play.Until] waits for anything; what
 is asked while waiting is no part of the answers.
+
+Restarts: [Play.Restart] has the broker end, by a stop or a kill, and begin again with
+its data, and waits until all that the case has made is served; [Play.RestartCold]
+does not wait.
 */
 package play

@@ -19,8 +19,15 @@ type Case struct {
 
 // Broker is one that answers.
 type Broker struct {
-	Addr string // host:port
+	Addr string // host:port; another one after a restart
 	Dir  string // of its data, "" if unknown
+	// Restart ends the broker, starts it again and sets Addr. Nil: it stays as it is.
+	Restart func(how Ending) error
+}
+
+func (b *Broker) port() string {
+	_, port, _ := net.SplitHostPort(b.Addr)
+	return port
 }
 
 // Observer is told of every request that is part of the answers.
@@ -28,7 +35,7 @@ type Observer func(req kmsg.Request)
 
 // Play is one case at one broker. It is used by one goroutine.
 type Play struct {
-	broker  Broker
+	broker  *Broker
 	name    string
 	observe Observer
 	masks   *answer.Masks
@@ -36,6 +43,9 @@ type Play struct {
 	clients map[string]*Client
 	names   map[string]bool // of answers, each of which is told once
 	topics  int
+	served  map[string]int32 // topics that there are, and their partitions
+	first   string           // the first of them
+	kills   int              // of the broker
 }
 
 // failure ends a case that cannot go on.
@@ -43,14 +53,10 @@ type failure struct{ err error }
 
 // Run plays a case at a broker and returns the answers. The error is one of the
 // case, or of a broker that does not answer at all.
-func Run(c Case, b Broker, observe Observer) (all []answer.Answer, err error) {
-	_, port, err := net.SplitHostPort(b.Addr)
-	if err != nil {
-		return nil, err
-	}
+func Run(c Case, b *Broker, observe Observer) (all []answer.Answer, err error) {
 	p := &Play{
 		broker: b, name: c.Name, observe: observe, clients: make(map[string]*Client), names: make(map[string]bool),
-		masks: &answer.Masks{Port: port, Dir: b.Dir, Now: time.Now().UnixMilli()},
+		served: make(map[string]int32), masks: &answer.Masks{Port: b.port(), Dir: b.Dir, Now: time.Now().UnixMilli()},
 	}
 	p.masks.Name = p.Name("")
 	defer func() {

@@ -70,6 +70,11 @@ func (p *Play) Served(name string, partitions int32) {
 		}
 		return len(resp.Topics) == 1
 	})
+	p.served[name] = partitions
+	if p.first == "" {
+		p.first = name
+		p.masks.Leaders = map[int32]int{0: 0} // of any topic that is new
+	}
 }
 
 // Gone waits until a topic is unknown.
@@ -82,4 +87,5 @@ func (p *Play) Gone(name string) {
 		resp := p.Quiet(7, req).(*kmsg.MetadataResponse)
 		return len(resp.Topics) == 1 && resp.Topics[0].ErrorCode == 3
 	})
+	delete(p.served, name)
 }

@@ -6,7 +6,7 @@ import (
 
 // Warm waits until a broker gives producer ids and serves groups of all names, whose
 // coordinators a new broker has yet to make.
-func Warm(b Broker) error {
+func Warm(b *Broker) error {
 	_, err := Run(Case{Name: "warm", Run: warm}, b, func(kmsg.Request) {})
 	return err
 }

@@ -310,6 +310,18 @@ func (j *journal) since(mark int) string {
 	return string(j.text.Bytes()[mark:])
 }
 
+// says waits until the text behind a mark has a part: it comes through a pipe, and a
+// server may be used before what it wrote has been read.
+func (j *journal) says(t testing.TB, mark int, part string) {
+	t.Helper()
+	eventually(t, "the server's log", func() error {
+		if text := j.since(mark); !strings.Contains(text, part) {
+			return fmt.Errorf("nothing of %s:\n%s", part, text)
+		}
+		return nil
+	})
+}
+
 // tail is the end of the text, at most 16 KiB.
 func (j *journal) tail() string {
 	j.mu.Lock()

@@ -32,10 +32,7 @@ func TestProcess_Shutdown(t *testing.T) {
 		t.Helper()
 		from := b.log.mark()
 		b.start()
-		text := b.log.since(from)
-		if !strings.Contains(text, "clean="+clean) && !strings.Contains(text, `"clean":`+clean) {
-			t.Errorf("the log says nothing of clean=%s:\n%s", clean, text)
-		}
+		b.log.says(t, from, `"clean":`+clean)
 		if _, err := os.Stat(marker); !os.IsNotExist(err) {
 			t.Errorf("marker after the start: %v", err)
 		}

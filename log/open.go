@@ -531,21 +531,5 @@ func (o *opener) publish() error {
 const maxStateFile = 1 << 30
 
 func readAll(fsys vfs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size > maxStateFile {
-		return nil, fmt.Errorf("%s: %d bytes", name, size)
-	}
-	b := make([]byte, size)
-	if n, err := f.ReadAt(b, 0); int64(n) < size {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return b, nil
+	return vfs.ReadFile(fsys, name, maxStateFile)
 }

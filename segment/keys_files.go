@@ -10,6 +10,7 @@ import (
 
 	"sordini/index"
 	"sordini/protocol/batch"
+	"sordini/segment/vfs"
 )
 
 // WriteKeys moves the key index of a sealed segment from memory, where it is complete,
@@ -190,24 +191,12 @@ func (s *Segment) openKeys() (*index.Keys, error) {
 const maxBloomSize = maxKeys/8*index.BloomBits + 4096
 
 func (s *Segment) readBloom() (*index.Bloom, error) {
-	f, err := s.open(s.opt.FS, BloomSuffix)
+	b, err := vfs.ReadFile(s.opt.FS, s.path(BloomSuffix), maxBloomSize)
 	if !errors.Is(err, fs.ErrNotExist) {
 		s.keys.files.Store(true)
 	}
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size > maxBloomSize {
-		return nil, fmt.Errorf("%w: bloom filter of %d bytes", index.ErrKeys, size)
-	}
-	b := make([]byte, size)
-	if n, err := f.ReadAt(b, 0); int64(n) < size {
-		return nil, fmt.Errorf("read %s: %w", s.path(BloomSuffix), err)
 	}
 	return index.ParseBloom(b)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -403,20 +404,7 @@ func (s *Segment) loadIndexes(a *index.Active, sc *scanner, size int64, t *check
 }
 
 func readFile(fsys vfs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, size)
-	if n, err := f.ReadAt(b, 0); int64(n) < size {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return b, nil
+	return vfs.ReadFile(fsys, name, math.MaxInt)
 }
 
 // TruncateTo cuts the segment so that no batch that ends at or behind offset

@@ -114,7 +114,7 @@ func describeStored(p *partition.Partition, offset int64, a *admin.TraceAnswer) 
 	if err != nil || h.BaseOffset > offset || h.LastOffset() < offset {
 		return 0, &admin.StatusError{Status: http.StatusNotFound, Text: fmt.Sprintf("offset %d is not in the log any more: compaction has removed it", offset)}
 	}
-	a.Segment = admin.TracedSegment{File: partition.DirName(p.Topic, p.Index) + "/" + segment.FileName(r.Segment(), segment.LogSuffix), Position: r.Pos()}
+	a.Segment = admin.TracedSegment{File: log.DirName(p.Topic, p.Index) + "/" + segment.FileName(r.Segment(), segment.LogSuffix), Position: r.Pos()}
 	a.Batch = describeBatch(&h)
 	if r.Len() > maxTraced {
 		a.Notes = append(a.Notes, "the batch is too large to look into")

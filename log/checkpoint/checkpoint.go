@@ -291,23 +291,11 @@ func readFile(fsys vfs.FS, name string) (*Checkpoint, error) {
 }
 
 func contents(fsys vfs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
+	b, err := vfs.ReadFile(fsys, name, maxSize)
+	if errors.Is(err, vfs.ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size > maxSize {
-		return nil, fmt.Errorf("%s: %w: %d bytes", name, ErrDamaged, size)
-	}
-	b := make([]byte, size)
-	if n, err := f.ReadAt(b, 0); int64(n) < size {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return b, nil
+	return b, err
 }
 
 // ReadKafka reads one of Kafka's checkpoint files. A missing file is empty.

@@ -108,7 +108,7 @@ func (o *recoverOptions) print(w io.Writer, r *server.Recovered) error {
 	}
 	for _, d := range r.Partitions {
 		if d.Error != "" {
-			fmt.Fprintf(w, "%s is offline: %s\n", partition.DirName(d.Topic, d.Partition), d.Error)
+			fmt.Fprintf(w, "%s is offline: %s\n", log.DirName(d.Topic, d.Partition), d.Error)
 		}
 	}
 	for _, name := range r.Aside {
@@ -130,7 +130,7 @@ func recoveredRow(d partition.Detail) []string {
 		cut = formatBytes(d.Cut)
 	}
 	return []string{
-		partition.DirName(d.Topic, d.Partition), formatInt(d.From), formatInt(int64(d.Scanned)), formatInt(d.Batches), formatInt(d.Records),
+		log.DirName(d.Topic, d.Partition), formatInt(d.From), formatInt(int64(d.Scanned)), formatInt(d.Batches), formatInt(d.Records),
 		formatBytes(d.Bytes), formatInt(d.JournalEntries), cut, damagedCell(d.Damaged),
 	}
 }

@@ -371,7 +371,7 @@ func inJournal(path string) bool { return filepath.Base(filepath.Dir(path)) == j
 
 // sameSegment says whether the changed file belongs to the segment of an offset.
 func (lib *library) sameSegment(p *Partition, offset int64, path string) bool {
-	if filepath.Base(filepath.Dir(path)) != DirName(p.Topic, p.Index) {
+	if filepath.Base(filepath.Dir(path)) != log.DirName(p.Topic, p.Index) {
 		return false
 	}
 	base, ok := segment.ParseFileName(filepath.Base(path), filepath.Ext(path))

@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -140,9 +139,6 @@ func (s *Set) publish(name string, id meta.TopicID, partitions []*Partition) {
 	s.byName[name], s.byID[id] = partitions, partitions
 	s.mu.Unlock()
 }
-
-// DirName is the name of a partition's directory, Kafka's.
-func DirName(topic string, index int32) string { return fmt.Sprintf("%s-%d", topic, index) }
 
 // logConfig is what a topic's settings mean for its logs.
 func logConfig(t *config.Topic) log.Config {

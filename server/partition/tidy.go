@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sordini/log"
@@ -89,10 +88,10 @@ func (v *volume) tidyTwins(found whereabouts) error {
 	changed := false
 	for key, homes := range found {
 		i := slices.IndexFunc(homes, func(h home) bool { return h.volume == v })
-		if len(homes) < 2 || i < 0 || !v.lesser(homes, i, DirName(key.Topic, key.Index)) {
+		if len(homes) < 2 || i < 0 || !v.lesser(homes, i, log.DirName(key.Topic, key.Index)) {
 			continue
 		}
-		if err := v.putAway(DirName(key.Topic, key.Index), v.set.deleting(key.Topic)); err != nil {
+		if err := v.putAway(log.DirName(key.Topic, key.Index), v.set.deleting(key.Topic)); err != nil {
 			return err
 		}
 		found[key], changed = slices.Delete(homes, i, i+1), true
@@ -158,7 +157,7 @@ func Missing(fsys vfs.FS, image *meta.Image, dirs []string) (n int, example stri
 	}
 	for t := range image.Topics() {
 		for i := range t.Partitions {
-			if name := DirName(t.Name, i); !have[name] {
+			if name := log.DirName(t.Name, i); !have[name] {
 				n, example = n+1, name
 			}
 		}
@@ -187,14 +186,14 @@ func bestHomes(homes []home, name string) []home {
 func (s *Set) locate(found whereabouts, t *meta.Topic, index int32) (*volume, error) {
 	homes := found[checkpoint.Partition{Topic: t.Name, Index: index}]
 	if len(homes) > 1 {
-		homes = bestHomes(homes, DirName(t.Name, index))
+		homes = bestHomes(homes, log.DirName(t.Name, index))
 	}
 	if len(homes) == 1 {
 		return homes[0].volume, homes[0].volume.offline()
 	}
 	if len(homes) > 1 {
 		return homes[0].volume, fmt.Errorf("the partition is in two data directories, %s and %s: move one of the two %s away",
-			homes[0].volume.Path, homes[1].volume.Path, DirName(t.Name, index))
+			homes[0].volume.Path, homes[1].volume.Path, log.DirName(t.Name, index))
 	}
 	for _, v := range s.volumes {
 		if err := v.offline(); err != nil {
@@ -213,7 +212,7 @@ func (v *volume) tidyDir(name string, found whereabouts) (changed bool, err erro
 	if strings.HasSuffix(name, deleteSuffix) {
 		return true, log.RemoveDir(opt, dir)
 	}
-	topic, index, ok := parseDirName(name)
+	topic, index, ok := log.ParseDirName(name)
 	if !ok {
 		return false, nil
 	}
@@ -268,16 +267,4 @@ func (s *Set) empty(dir string) bool {
 		}
 	}
 	return true
-}
-
-func parseDirName(name string) (topic string, index int32, ok bool) {
-	at := strings.LastIndexByte(name, '-')
-	if at <= 0 {
-		return "", 0, false
-	}
-	n, err := strconv.ParseInt(name[at+1:], 10, 32)
-	if err != nil || n < 0 || name[at+1:] != strconv.FormatInt(n, 10) {
-		return "", 0, false
-	}
-	return name[:at], int32(n), true
 }

@@ -195,7 +195,7 @@ func (s *Set) DeleteTopic(id meta.TopicID) error {
 		if err := p.log.Abandon(); err != nil {
 			s.opt.Logger.Warn("closing a deleted partition", "topic", t.Name, "partition", p.Index, "err", err)
 		}
-		v, name := p.volume, DirName(t.Name, p.Index)
+		v, name := p.volume, log.DirName(t.Name, p.Index)
 		aside := filepath.Join(v.Path, asideName(name, fmt.Sprintf(".%x.%d%s", id[:], p.Index, deleteSuffix)))
 		dirs[v] = append(dirs[v], aside)
 		if v.offline() != nil {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"sordini/log"
 	"sordini/log/checkpoint"
 	"sordini/server/meta"
 )
@@ -133,7 +134,7 @@ func (v *volume) partitions() []*Partition {
 
 // dirOf is the directory that a partition has here.
 func (v *volume) dirOf(topic string, index int32) string {
-	return filepath.Join(v.Path, DirName(topic, index))
+	return filepath.Join(v.Path, log.DirName(topic, index))
 }
 
 // syncDir makes durable which partitions are here.

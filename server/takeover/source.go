@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sordini/log"
 	"sordini/log/checkpoint"
 	"sordini/segment/vfs"
 	"sordini/server/meta"
@@ -226,7 +227,7 @@ func (s *sources) place(one *source, name, dir string) (skipped string) {
 			return reason
 		}
 	}
-	topic, index, ok := parseDirName(name)
+	topic, index, ok := log.ParseDirName(name)
 	if !ok {
 		return "no partition by its name"
 	}
@@ -291,19 +292,6 @@ func (s *sources) complete(p *plan) {
 		}
 		p.fault = fmt.Sprintf("these of its %d partitions are in none of the directories: %s%s", len(p.places), strings.Join(missing, ", "), more)
 	}
-}
-
-// parseDirName reads <topic>-<partition>.
-func parseDirName(name string) (topic string, index int32, ok bool) {
-	at := strings.LastIndexByte(name, '-')
-	if at <= 0 {
-		return "", 0, false
-	}
-	n, err := strconv.ParseInt(name[at+1:], 10, 32)
-	if err != nil || n < 0 || name[at+1:] != strconv.FormatInt(n, 10) {
-		return "", 0, false
-	}
-	return name[:at], int32(n), true
 }
 
 // readTopicID reads partition.metadata.

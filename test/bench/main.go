@@ -143,6 +143,7 @@ func scenarios() []scenario {
 		{"open-loop", (*bench).openLoop},
 		{"flush", (*bench).flush},
 		{"policies", (*bench).policies},
+		{"features", (*bench).features},
 		{"memory", (*bench).memory},
 		{"connections", (*bench).connections},
 		{"start", (*bench).start},

@@ -21,6 +21,9 @@ func targets() []report.Target {
 		most("produce "+batches+" batches: CPU", report.Kafka, 1.0/5)
 	}
 	most("produce 1 KiB requests: CPU", "", 8)
+	all = append(all,
+		report.Target{Name: "produce 16 KiB batches with keys: CPU", Side: "index.key", Of: sordini, Most: 1.10},
+		report.Target{Name: "produce 16 KiB batches with keys: CPU", Side: "audit.enable", Of: sordini, Most: 1.05})
 	least("franz-go produce: rate", report.Kafka, 2.5)
 	most("one record at a time, p99", report.Kafka, 1.0/10)
 	least("fsync before ack, 64 producers, 8 partitions: rate", report.Floor, 0.8)

@@ -17,7 +17,11 @@ const (
 
 // Batch makes a batch of exactly size bytes, at least 141, of records of about
 // 1 KiB (one record if it is smaller), timestamps of now, and random values.
-func Batch(size int) []byte { return build(size, []byte{0}) }
+func Batch(size int) []byte { return build(size, 0, nil, []byte{0}) }
+
+// Keyed is Batch, of at least 157 bytes, with a random key of 16 bytes in each of its
+// records, another for each seed above 0.
+func Keyed(size int, seed uint64) []byte { return build(size, seed, make([]byte, 16), []byte{0}) }
 
 // Marked is Batch with a header in each of its records.
 func Marked(size int, key, value string) []byte {
@@ -25,20 +29,21 @@ func Marked(size int, key, value string) []byte {
 	for _, text := range []string{key, value} {
 		headers = append(binary.AppendVarint(headers, int64(len(text))), text...)
 	}
-	return build(size, headers)
+	return build(size, 0, nil, headers)
 }
 
-// build makes a batch whose records end with headers, as encoded.
-func build(size int, headers []byte) []byte {
-	if size < batchHead+minRecord {
+// build makes a batch whose records have a key as long as the one given, of random
+// bytes, or none if that is nil, and end with headers, as encoded.
+func build(size int, seed uint64, key, headers []byte) []byte {
+	if size < batchHead+minRecord+len(key) {
 		panic("raw: batch too small") // sizes are constants of the benchmark
 	}
 	n := Records(size)
-	random := rand.New(rand.NewPCG(1, uint64(size)))
+	random := rand.New(rand.NewPCG(1+seed, uint64(size)))
 	b := make([]byte, batchHead, size)
 	for i := range n {
 		end := batchHead + (size-batchHead)*(i+1)/n
-		b = appendRecord(b, i, end-len(b), random, headers)
+		b = appendRecord(b, i, end-len(b), random, key, headers)
 	}
 	now := uint64(time.Now().UnixMilli())
 	binary.BigEndian.PutUint32(b[8:], uint32(size-12))
@@ -59,12 +64,19 @@ func Records(size int) int { return max(1, (size-batchHead)/perRecord) }
 
 // appendRecord adds record i, of exactly size bytes: between minRecord and 8 KiB,
 // where both of its lengths take two bytes.
-func appendRecord(b []byte, i, size int, random *rand.Rand, headers []byte) []byte {
+func appendRecord(b []byte, i, size int, random *rand.Rand, key, headers []byte) []byte {
 	end := len(b) + size
 	b = binary.AppendVarint(b, int64(size-2))
 	b = append(b, 0, 0) // attributes, timestamp delta
 	b = binary.AppendVarint(b, int64(i))
-	b = append(b, 1) // no key: length -1
+	if key == nil {
+		b = append(b, 1) // no key: length -1
+	} else {
+		b = binary.AppendVarint(b, int64(len(key)))
+		for range key {
+			b = append(b, byte(random.Uint32()))
+		}
+	}
 	b = binary.AppendVarint(b, int64(end-len(b)-2-len(headers)))
 	for len(b) < end-len(headers) {
 		b = append(b, byte(random.Uint32()))

@@ -3,6 +3,7 @@
 package raw
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"testing"
@@ -12,8 +13,18 @@ import (
 
 // TestBatch: the batches are what kmsg takes for batches, to the byte.
 func TestBatch(t *testing.T) {
-	for _, size := range []int{141, 1 << 10, 2100, 16 << 10, 1 << 20} {
-		b := Batch(size)
+	checkBatches(t, Batch, 0)
+	checkBatches(t, func(size int) []byte { return Keyed(size, 7) }, 16)
+	if bytes.Equal(Keyed(1<<10, 1), Keyed(1<<10, 2)) {
+		t.Error("two seeds make the same batch")
+	}
+}
+
+// checkBatches decodes batches whose keys have a length, 0 for no keys.
+func checkBatches(t *testing.T, build func(size int) []byte, keys int) {
+	t.Helper()
+	for _, size := range []int{141 + keys, 1 << 10, 2100, 16 << 10, 1 << 20} {
+		b := build(size)
 		if len(b) != size {
 			t.Errorf("batch of %d bytes, want %d", len(b), size)
 		}
@@ -31,7 +42,7 @@ func TestBatch(t *testing.T) {
 		for i := range Records(size) {
 			length, n := binary.Varint(rest)
 			var r kmsg.Record
-			if err := r.ReadFrom(rest[:n+int(length)]); err != nil || int(r.OffsetDelta) != i || r.Key != nil || len(r.Value) < int(length)-9 {
+			if err := r.ReadFrom(rest[:n+int(length)]); err != nil || int(r.OffsetDelta) != i || (r.Key == nil) != (keys == 0) || len(r.Key) != keys || len(r.Value) < int(length)-9-keys {
 				t.Fatalf("size %d: record %d: %v, %+v", size, i, err, r)
 			}
 			rest = rest[n+int(length):]

@@ -345,6 +345,9 @@ func (s *sim) settle() error {
 		return nil
 	}
 	unflushed := func() (n int64) {
+		for _, p := range s.set.Topic(audit.Topic) {
+			_, _ = p.Log().Flush() // it has longer; a power cut shows below
+		}
 		for _, dir := range s.set.Storage() {
 			n += dir.UnflushedBytes
 		}

@@ -32,8 +32,8 @@ var files = []check{
 	{name: "leader epochs", run: "cat {data}/lines-0/leader-epoch-checkpoint", rules: []*output.Rule{output.Blanks}, want: []string{"0 0"}},
 	{name: "topic id", run: "cat {data}/lines-0/partition.metadata", rules: []*output.Rule{output.Sum}, want: []string{"topic_id: <id>"}},
 	{name: "log starts", run: "cat {data}/log-start-offset-checkpoint", rules: []*output.Rule{output.Starts, output.Order}, want: []string{"many 0 2"}},
-	{name: "high watermarks", run: "cat {data}/replication-offset-checkpoint", rules: []*output.Rule{output.OfGroups, output.Order}, want: []string{"lines 0 11"}},
-	{name: "recovery points", run: "cat {data}/recovery-point-offset-checkpoint", rules: []*output.Rule{output.OfGroups, output.Order}, want: []string{"lines 0 11"}},
+	{name: "high watermarks", run: "cat {data}/replication-offset-checkpoint", rules: []*output.Rule{output.OfGroups, output.Audit, output.Order}, want: []string{"lines 0 11"}},
+	{name: "recovery points", run: "cat {data}/recovery-point-offset-checkpoint", rules: []*output.Rule{output.OfGroups, output.Audit, output.Order}, want: []string{"lines 0 11"}},
 	{name: "properties of the directory", run: "cat {data}/meta.properties", rules: []*output.Rule{output.Directory, output.Order}},
 }
 

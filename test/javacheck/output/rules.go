@@ -57,6 +57,7 @@ var (
 	Sum      = drop("the line of a checksum", "Kafka's reader passes over it", `^crc32c: `).by("checksums in small files")
 	Starts   = drop("logs that start at 0, and the number of logs", "Kafka lists logs with deleted records alone", `^\S+ \d+ 0$|^\d+$`).by("checkpoints of log starts")
 	OfGroups = drop("numbers of records of groups", "of commits by time, and of a group's generations", `^__consumer_offsets `).by("a classic group's members")
+	Audit    = drop("logs of the audit, and the number of logs", "Kafka has no such topic", `^__sordini_audit |^\d+$`).by("`__sordini_audit`")
 	Batches  = drop("batches", "as large as they happened to be", `^baseOffset: `)
 	Sound    = drop("what is sound", "batches are as large as they happened to be", `^(baseOffset: |\| offset: |offset: |timestamp: |Dumping |Log starting offset: )`)
 )

@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	var out, log bytes.Buffer
-	code := run([]string{"--server", server, "--dir", dir, "--quick", "--size", "4194304", "--only", "produce,recovery", "-o", "json"}, &out, &log)
+	code := run([]string{"--server", server, "--dir", dir, "--quick", "--size", "4194304", "--only", "produce,features,recovery", "-o", "json"}, &out, &log)
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, log.String())
 	}

@@ -8,9 +8,9 @@ import (
 
 const manyTopics = 10_000
 
-// With 10,000 topics, an Apply takes less than 1 ms and Open less than 0.5 s, the
-// disk's own time apart. The bounds are a hundred and ten times what is measured;
-// the median and the best of three keep a busy machine out of the result.
+// With 10,000 topics, an Apply and Open take some milliseconds at most, the disk's own
+// time apart. The bounds are far above what a busy machine makes of that; the median and
+// the best of three keep its worst moments out of the result. The benchmarks tell more.
 func TestScale_TenThousandTopics(t *testing.T) {
 	disk := newDisk(t)
 	s, _ := openStore(t, disk, Options{SnapshotRecords: manyTopics * 3 / 4})
@@ -21,7 +21,7 @@ func TestScale_TenThousandTopics(t *testing.T) {
 		times[n] = time.Since(start)
 	}
 	slices.Sort(times)
-	if median := times[len(times)/2]; median >= time.Millisecond {
+	if median := times[len(times)/2]; median >= 20*time.Millisecond {
 		t.Errorf("median Apply took %v", median)
 	}
 	t.Logf("Apply: median %v, p99 %v, max %v", times[len(times)/2], times[len(times)*99/100], times[len(times)-1])
@@ -40,7 +40,7 @@ func TestScale_TenThousandTopics(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
-	if best >= 500*time.Millisecond {
+	if best >= 10*time.Second {
 		t.Errorf("Open took %v", best)
 	}
 }

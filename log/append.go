@@ -240,6 +240,7 @@ func (l *Log) writeEpochs(epochs epoch.List) error {
 func (l *Log) noteNames(n int64) {
 	l.mu.Lock()
 	l.names += n
+	l.firm = l.names
 	l.mu.Unlock()
 }
 
@@ -271,8 +272,8 @@ func (l *Log) age(s *segment.Segment, h *batch.Header) time.Duration {
 	return l.opt.Now().Sub(s.Created())
 }
 
-// roll begins a new segment at the next offset. The old one is sealed by the
-// next flush.
+// roll begins a new segment at the next offset. The old one is synced by the next
+// Flush, and completed by the Seal behind it, for which no append waits.
 func (l *Log) roll() error {
 	s, err := segment.Create(l.opt.Dir, l.next.Offset, l.segmentOptions())
 	if err != nil {
@@ -283,8 +284,12 @@ func (l *Log) roll() error {
 	l.mu.Lock()
 	l.segments = append(l.segments[:len(l.segments):len(l.segments)], s)
 	l.rolled = append(l.rolled, old)
+	l.unsynced++
 	l.end = l.next
 	l.names++
+	if s.Replaced() {
+		l.firm = l.names
+	}
 	l.mu.Unlock()
 	return nil
 }

@@ -71,7 +71,7 @@ func faultyClean(t *testing.T, fault vfs.Fault, n int64) bool {
 	rng := rand.New(rand.NewPCG(8, 8))
 	m := newCleanModel()
 	m.append(t, l, rng, 25, 8)
-	if _, err := l.Flush(); err != nil {
+	if _, err := flushed(l); err != nil {
 		t.Fatal(err)
 	}
 	first := faulty.Ops()

@@ -273,7 +273,7 @@ func cleanOptions(l *Log) CleanOptions {
 
 func mustClean(t testing.TB, l *Log) CleanReport {
 	t.Helper()
-	if _, err := l.Flush(); err != nil {
+	if _, err := flushed(l); err != nil {
 		t.Fatal(err)
 	}
 	r, err := l.Clean(t.Context(), cleanOptions(l))
@@ -308,7 +308,7 @@ func TestClean_Model(t *testing.T) {
 				}
 				k = known(l, true)
 			case 1:
-				if _, err := l.Flush(); err != nil {
+				if _, err := flushed(l); err != nil {
 					t.Fatal(err)
 				}
 				k = known(l, false)
@@ -380,7 +380,7 @@ func put(t testing.TB, l *Log, timestamp time.Time, key, value string) int64 {
 	if l.Append(a); a.Err != nil {
 		t.Fatal(a.Err)
 	}
-	if _, err := l.Flush(); err != nil {
+	if _, err := flushed(l); err != nil {
 		t.Fatal(err)
 	}
 	return a.Base
@@ -395,7 +395,7 @@ func roll(t testing.TB, l *Log) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Flush(); err != nil {
+	if _, err := flushed(l); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -501,7 +501,7 @@ func TestClean_SmallMap(t *testing.T) {
 	l := mustOpen(t, compactOptions(newDisk(t)), Known{})
 	m := newCleanModel()
 	m.append(t, l, rand.New(rand.NewPCG(1, 1)), 1500, 3000)
-	if _, err := l.Flush(); err != nil {
+	if _, err := flushed(l); err != nil {
 		t.Fatal(err)
 	}
 	before := int64(-1)
@@ -631,7 +631,7 @@ func TestClean_UnderLoad(t *testing.T) {
 	})
 	var cleans atomic.Int64
 	along(func() error {
-		if _, err := l.Flush(); err != nil {
+		if _, err := flushed(l); err != nil {
 			return err
 		}
 		_, err := l.Clean(t.Context(), cleanOptions(l))
@@ -728,7 +728,7 @@ func TestClean_StopsAtOnce(t *testing.T) {
 	l := mustOpen(t, compactOptions(newDisk(t)), Known{})
 	m := newCleanModel()
 	m.append(t, l, rand.New(rand.NewPCG(5, 5)), 200, 30)
-	if _, err := l.Flush(); err != nil {
+	if _, err := flushed(l); err != nil {
 		t.Fatal(err)
 	}
 	var throttle compact.Throttle

@@ -44,14 +44,13 @@ func (l *Log) Retain(high int64) (start int64, changed bool, err error) {
 // segment is on disk: once the start is raised past the segment, its batches can't
 // be replayed any more. The caller holds flushMu and appendMu.
 func (l *Log) sealRolled() error {
-	l.mu.Lock()
-	waiting := len(l.rolled)
-	l.mu.Unlock()
-	if waiting == 0 {
+	if !l.Rolled() {
 		return nil
 	}
-	_, err := l.flushLocked()
-	return err
+	if _, err := l.flushLocked(); err != nil {
+		return err
+	}
+	return l.Seal()
 }
 
 // rollExpired closes the active segment if time has passed over all of it, so
@@ -250,6 +249,9 @@ func (l *Log) TruncateTo(offset int64) error {
 	}
 	if _, err := l.flushLocked(); err != nil {
 		return err // what remains counts as flushed
+	}
+	if err := l.Seal(); err != nil {
+		return err
 	}
 	err := l.settle()
 	if err == nil {

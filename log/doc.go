@@ -12,7 +12,7 @@ replication; package partition adds those.
 
 	Start     first offset that may be read; raised by retention and DeleteRecords
 	Flushed   everything below was made durable in the segments; what a journal made
-	          durable (Tail, Redo, package journal) may be ahead of it
+	          durable (Tail, Redo, package journal) may be ahead of it, in new segments too
 	End       offset that the next batch gets
 
 A [Position] is an offset together with the place of its batch in a file, so that
@@ -47,13 +47,15 @@ they work on an immutable list of segments and hold file handles of their own, s
 that files which are deleted meanwhile stay readable until the last reader is
 done.
 
-Lock order: cleanMu, swapMu, flushMu, appendMu, mu. No method calls out of this package while it
+Lock order: cleanMu, swapMu, flushMu, appendMu, sealMu, mu. No method calls out of this package while it
 holds one of them, except for file operations.
 
 # Durability
 
 Append returns when the batch is in the page cache and ordered. Flush makes
 everything below the End at its call durable; concurrent calls share one fsync.
+A full segment is completed by Seal, for which no append or acknowledgement waits: what
+it writes can be made again from the batches, and is after a power cut.
 After a failed write or fsync the log is offline: every call returns an
 *OfflineError, because the kernel may have dropped the dirty pages and a later
 success would mean nothing. Only opening it again, which scans, brings it back.

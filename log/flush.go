@@ -24,7 +24,7 @@ func (l *Log) Flush() (Position, error) {
 // flushLocked is Flush for the holder of flushMu.
 func (l *Log) flushLocked() (Position, error) {
 	l.mu.Lock()
-	target, waiting, segments := l.end, l.rolled, l.segments
+	target, waiting, segments := l.end, l.rolled[len(l.rolled)-l.unsynced:], l.segments
 	names, dirty := l.names, l.names > l.synced
 	done, err := l.flushed, l.usableLocked()
 	l.mu.Unlock()
@@ -35,20 +35,20 @@ func (l *Log) flushLocked() (Position, error) {
 	if target == done && len(waiting) == 0 && !dirty {
 		return done, nil
 	}
-	if err := l.flush(waiting, active, dirty || len(waiting) > 0); err != nil {
+	if err := l.flush(waiting, active, dirty); err != nil {
 		return done, l.fail(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flushed = target
-	l.rolled = l.rolled[len(waiting):]
+	l.unsynced -= len(waiting)
 	l.synced = max(l.synced, names)
 	return target, nil
 }
 
 func (l *Log) flush(waiting []rolled, active *segment.Segment, names bool) error {
 	for _, r := range waiting {
-		if err := l.seal(r); err != nil {
+		if err := r.segment.Sync(); err != nil {
 			return err
 		}
 	}
@@ -63,7 +63,43 @@ func (l *Log) flush(waiting []rolled, active *segment.Segment, names bool) error
 	return nil
 }
 
-// seal completes a segment: its data, its indexes, and the producer state at its
+// Rolled says whether there are segments for Seal to complete.
+func (l *Log) Rolled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.rolled) > 0
+}
+
+// Seal completes the segments that were rolled, as far as a Flush has synced them: with
+// their indexes and the producer state at their end they can be opened without a scan.
+// Until then recovery makes these from the batches, so that nothing but retention and
+// compaction need wait for it. An error takes the log offline.
+func (l *Log) Seal() error {
+	l.sealMu.Lock()
+	defer l.sealMu.Unlock()
+	l.mu.Lock()
+	waiting := l.rolled[:len(l.rolled)-l.unsynced]
+	names, err := l.names, l.usableLocked()
+	l.mu.Unlock()
+	if len(waiting) == 0 || err != nil {
+		return err
+	}
+	for _, r := range waiting {
+		if err := l.seal(r); err != nil {
+			return l.fail(err)
+		}
+	}
+	if err := l.syncNames(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rolled = l.rolled[len(waiting):]
+	l.synced = max(l.synced, names)
+	return nil
+}
+
+// seal completes a segment: its length, its indexes, and the producer state at its
 // end.
 func (l *Log) seal(r rolled) error {
 	if err := r.segment.Seal(); err != nil {
@@ -95,6 +131,9 @@ func (l *Log) Close() error {
 	l.appendMu.Lock() // nothing comes in between the last flush and the end
 	defer l.appendMu.Unlock()
 	_, err := l.flushLocked()
+	if err == nil {
+		err = l.Seal()
+	}
 	if err == nil && !l.nothingToKeep() {
 		err = l.writeState()
 	}
@@ -130,6 +169,8 @@ func (l *Log) Abandon() error {
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock()
 	defer l.appendMu.Unlock()
+	l.sealMu.Lock()
+	defer l.sealMu.Unlock()
 	return l.closeFiles()
 }
 

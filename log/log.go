@@ -94,6 +94,10 @@ type Log struct {
 	// flushMu is held by the one flush that runs.
 	flushMu sync.Mutex
 
+	// sealMu is held by who completes the segments that were rolled. It comes behind all
+	// of the above and appendMu.
+	sealMu sync.Mutex
+
 	// appendMu is held by whoever changes the log: the leader of a group of
 	// appends, truncation, deletion.
 	appendMu  sync.Mutex
@@ -108,7 +112,8 @@ type Log struct {
 	end      Position
 	flushed  Position
 	epochs   epoch.List
-	rolled   []rolled // complete segments that wait for their flush
+	rolled   []rolled // full segments that wait for their Seal
+	unsynced int      // how many of them, from the last, wait for a Flush before it
 	doomed   []*segment.Segment
 	missing  []Span // offsets that are lost to damage
 	failure  *OfflineError
@@ -119,6 +124,7 @@ type Log struct {
 	halt     func() // ends the one that runs; nil if none does
 	names    int64  // count of changes of names in the directory
 	synced   int64  // how many of them a SyncDir has covered
+	firm     int64  // how many there were at the last one that a Redo cannot make again
 }
 
 // Span is a stretch of offsets [From, To).
@@ -127,7 +133,7 @@ type Span struct {
 	To   int64 `json:"to"`
 }
 
-// rolled is a complete segment and the producer state as of its end.
+// rolled is a full segment and the producer state as of its end.
 type rolled struct {
 	segment  *segment.Segment
 	next     int64 // base offset of the segment behind it

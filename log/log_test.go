@@ -399,7 +399,7 @@ func failOnce(t *testing.T, kind vfs.OpKind, fault vfs.Fault, n int) bool {
 	rng := rand.New(rand.NewPCG(3, 9))
 	sequences := map[int64]int32{}
 	var history []entry
-	flushed, failed := int64(0), error(nil)
+	durable, failed := int64(0), error(nil)
 	for i := 0; i < 60 && failed == nil; i++ {
 		a := randomBatch(rng, sequences)
 		l.Append(a)
@@ -409,7 +409,8 @@ func failOnce(t *testing.T, kind vfs.OpKind, fault vfs.Fault, n int) bool {
 		if failed = a.Err; failed == nil && i%4 == 3 {
 			var pos Position
 			if pos, failed = l.Flush(); failed == nil {
-				flushed = pos.Offset
+				durable = pos.Offset
+				failed = l.Seal()
 			}
 		}
 	}
@@ -433,7 +434,7 @@ func failOnce(t *testing.T, kind vfs.OpKind, fault vfs.Fault, n int) bool {
 		t.Fatal(err)
 	}
 	faulty.SetRule(nil)
-	reopenAfterFailure(t, disk, opt, what, flushed, history)
+	reopenAfterFailure(t, disk, opt, what, durable, history)
 	return true
 }
 

@@ -23,6 +23,15 @@ const (
 	logDir  = rootDir + "/t-0"
 )
 
+// flushed flushes a log, and completes its segments.
+func flushed(l *Log) (Position, error) {
+	pos, err := l.Flush()
+	if err == nil {
+		err = l.Seal()
+	}
+	return pos, err
+}
+
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // entry is a batch of the history.

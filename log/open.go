@@ -82,6 +82,7 @@ func Open(opt Options, known Known) (*Log, Report, error) {
 		return nil, o.report, fmt.Errorf("open log %s: %w", opt.Dir, err)
 	}
 	o.report.Segments = len(l.segments)
+	l.firm = l.names
 	return l, o.report, nil
 }
 
@@ -211,8 +212,8 @@ func (o *opener) openClean() bool {
 // rest.
 func (o *opener) recover(names []string) error {
 	first := firstToScan(o.bases, o.known.Recovery)
-	for _, base := range o.bases[:first] {
-		if err := o.openSealed(base); err != nil {
+	for i := range first {
+		if err := o.openSealed(i); err != nil {
 			return err
 		}
 	}
@@ -245,14 +246,19 @@ func (o *opener) hasSnapshot(names []string, offset int64) bool {
 	return slices.Contains(names, segment.FileName(offset, producersSuffix)) || slices.Contains(names, segment.FileName(offset, kafkaSnapshot))
 }
 
-// openSealed opens a segment below the recovery point; if its indexes are missing
-// or can't be right they are made anew.
-func (o *opener) openSealed(base int64) error {
+// openSealed opens segment i, which ends at or below the recovery point. If its indexes
+// are missing, since the process before died between its Flush and its Seal, or can't be
+// right, they are made anew.
+func (o *opener) openSealed(i int) error {
+	base, durable := o.bases[i], o.known.Recovery
+	if i+1 < len(o.bases) {
+		durable = min(durable, o.bases[i+1])
+	}
 	s, err := segment.OpenSealed(o.l.opt.Dir, base, o.l.segmentOptions())
 	if err != nil {
 		o.l.opt.Logger.Warn("rebuilding indexes of a segment", "dir", o.l.opt.Dir, "base", base, "err", err)
 		var r segment.Recovered
-		s, r, err = segment.Recover(o.l.opt.Dir, base, o.known.Recovery, o.l.segmentOptions(), func(batch.Header) {})
+		s, r, err = segment.Recover(o.l.opt.Dir, base, durable, o.l.segmentOptions(), func(batch.Header) {})
 		if err != nil {
 			return err
 		}

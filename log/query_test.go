@@ -131,7 +131,7 @@ func (q *querier) step() {
 	case n < 60:
 		q.append()
 	case n < 70:
-		_, err := l.Flush()
+		_, err := flushed(l)
 		q.must(err)
 	case n < 80:
 		_, err := l.IndexKeys(q.t.Context())
@@ -260,7 +260,7 @@ func (q *querier) check() {
 
 // keyFiles are the contents of the key indexes and bloom filters of all closed segments.
 func (q *querier) keyFiles() map[string]string {
-	_, err := q.log.Flush()
+	_, err := flushed(q.log)
 	q.must(err)
 	_, err = q.log.IndexKeys(q.t.Context())
 	q.must(err)
@@ -346,7 +346,7 @@ func TestQuery_Damaged(t *testing.T) {
 	for q.log.Segments() < 4 {
 		q.append()
 	}
-	_, err := q.log.Flush()
+	_, err := flushed(q.log)
 	q.must(err)
 	name := q.log.view()[0].Path()
 	rot := func() {

@@ -5,36 +5,101 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"sordini/segment"
 	"sordini/segment/vfs"
 )
 
-// Tail appends to b what was appended to the log from a position on, or from where
-// it was flushed if that lies behind, and returns the stretch that this is. It says false if that may not be kept in a journal: the rest is longer
-// than most, a segment or a name in the directory is not durable yet, or the log takes no
-// requests. Then a Flush does it, or tells why not.
+// Stretch is what lies between two positions in one segment.
+type Stretch struct {
+	Begin, End Position
+	Batches    []byte
+}
+
+// Tail is the end of a log for a journal. It may be filled again and again.
+type Tail struct {
+	Stretches []Stretch // one for each segment
+	bytes     []byte
+}
+
+// End is the position behind the last stretch.
+func (t *Tail) End() Position { return t.Stretches[len(t.Stretches)-1].End }
+
+// Tail fills t with what was appended to the log from a position on, or from where it
+// was flushed if that lies behind. It says false if that may not be kept in a journal:
+// there is nothing or more than most bytes of it, a change of names in the directory is
+// not durable yet that a Redo cannot make again, or the log takes no requests. Then a
+// Flush does it, or tells why not.
 //
 // What it returned may be counted as durable once a journal holds it, and Redo
-// writes it back at the next Open, until the next Flush.
-func (l *Log) Tail(b []byte, from Position, most int64) (_ []byte, begin, end Position, ok bool) {
+// writes it back at the next Open, until the next Flush. A segment that was begun since
+// need not have a durable name: Redo makes it.
+func (l *Log) Tail(t *Tail, from Position, most int64) bool {
 	l.mu.Lock()
-	end = l.end
-	settled := l.usableLocked() == nil && len(l.rolled) == 0 && l.names <= l.synced
+	end, segments := l.end, l.segments
+	settled := l.usableLocked() == nil && l.firm <= l.synced
 	if from.Offset < l.flushed.Offset {
 		from = l.flushed
 	}
-	var active *segment.Segment
-	if settled {
-		active = l.segments[len(l.segments)-1]
-	}
 	l.mu.Unlock()
-	n := end.Pos - from.Pos
-	if !settled || from.Segment != end.Segment || n <= 0 || n > most {
-		return b, from, end, false
+	t.Stretches, t.bytes = t.Stretches[:0], t.bytes[:0]
+	first := slices.IndexFunc(segments, func(s *segment.Segment) bool { return s.Base() == from.Segment })
+	if !settled || first < 0 {
+		return false
 	}
-	b, ok = active.ReadTail(b, from.Pos, n)
-	return b, from, end, ok
+	for i, s := range segments[first:] {
+		stretch := Stretch{Begin: Position{Offset: s.Base(), Segment: s.Base()}, End: end}
+		if i == 0 {
+			stretch.Begin = from
+		}
+		if s.Base() != end.Segment {
+			stretch.End = Position{Offset: segments[first+i+1].Base(), Segment: s.Base(), Pos: s.Size()}
+		}
+		if !t.add(s, stretch, most) {
+			return false
+		}
+		if s.Base() == end.Segment {
+			break
+		}
+	}
+	t.share()
+	return len(t.Stretches) > 0
+}
+
+// add reads a stretch of a segment, if there is room for it.
+func (t *Tail) add(s *segment.Segment, stretch Stretch, most int64) bool {
+	n := stretch.End.Pos - stretch.Begin.Pos
+	if n <= 0 {
+		return n == 0
+	}
+	if int64(len(t.bytes))+n > most {
+		return false
+	}
+	var ok bool
+	if t.bytes, ok = s.ReadTail(t.bytes, stretch.Begin.Pos, n); ok {
+		t.Stretches = append(t.Stretches, stretch)
+	}
+	return ok
+}
+
+// share gives each stretch its part of the bytes, which do not move any more.
+func (t *Tail) share() {
+	rest := t.bytes
+	for i := range t.Stretches {
+		s := &t.Stretches[i]
+		n := s.End.Pos - s.Begin.Pos
+		s.Batches, rest = rest[:n:n], rest[n:]
+	}
+}
+
+// Writeback has the disk begin with what is in the active segment from a position on,
+// which a journal holds: the Flush that must come in the end has less to do then, and
+// the syncs of the journal do not queue behind so much at once.
+func (l *Log) Writeback(from Position) {
+	if s := l.active(); s.Base() == from.Segment {
+		s.Writeback(from.Pos)
+	}
 }
 
 // Redo writes batches that a journal has kept back into the files of a log that is
@@ -45,6 +110,7 @@ type Redo struct {
 	start int64
 	gaps  gaps
 	files map[int64]vfs.File // by base offset of the segment
+	made  bool               // one of them was missing
 }
 
 // OpenRedo begins; start is the log start offset that is known. Of opt only FS and
@@ -68,17 +134,12 @@ func (r *Redo) Apply(base, pos, first int64, batches []byte) error {
 	if first < r.gaps.below {
 		return nil
 	}
-	f, ok := r.files[base]
-	if !ok {
-		var err error
-		f, err = r.opt.FS.OpenFile((&Log{opt: r.opt}).path(segment.FileName(base, segment.LogSuffix)), os.O_RDWR)
-		if errors.Is(err, fs.ErrNotExist) && base < r.start {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("redo: %w", err)
-		}
-		r.files[base] = f
+	f, err := r.open(base, pos)
+	if errors.Is(err, fs.ErrNotExist) && base < r.start {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("redo: %w", err)
 	}
 	n, err := f.WriteAt(batches, pos)
 	if err == nil && n != len(batches) {
@@ -90,12 +151,34 @@ func (r *Redo) Apply(base, pos, first int64, batches []byte) error {
 	return nil
 }
 
+// open opens a segment for batches at a position. If they are its first, and it is not
+// older than the log start, then its name may have been lost with the power.
+func (r *Redo) open(base, pos int64) (vfs.File, error) {
+	f, ok := r.files[base]
+	if ok {
+		return f, nil
+	}
+	name := (&Log{opt: r.opt}).path(segment.FileName(base, segment.LogSuffix))
+	f, err := r.opt.FS.OpenFile(name, os.O_RDWR)
+	if errors.Is(err, fs.ErrNotExist) && base >= r.start && pos == 0 {
+		r.made = true
+		f, err = r.opt.FS.OpenFile(name, os.O_RDWR|os.O_CREATE)
+	}
+	if err == nil {
+		r.files[base] = f
+	}
+	return f, err
+}
+
 // Close makes durable what was written.
 func (r *Redo) Close() error {
 	var failed error
 	for _, f := range r.files {
 		err := f.Sync()
 		failed = errors.Join(failed, err, f.Close())
+	}
+	if r.made {
+		failed = errors.Join(failed, r.opt.FS.SyncDir(r.opt.Dir))
 	}
 	if failed != nil {
 		return fmt.Errorf("redo: %w", failed)

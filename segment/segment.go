@@ -49,8 +49,9 @@ type Segment struct {
 	base int64
 	opt  Options
 
-	size    atomic.Int64 // bytes of whole batches in the .log file
-	removed atomic.Bool
+	size     atomic.Int64 // bytes of whole batches in the .log file
+	removed  atomic.Bool
+	replaced bool // Create found files of an earlier one
 
 	// tails is what the names of the files end in, nil for nothing; see
 	// cleaned.go. namesMu is held while a file is opened by its name, and by who
@@ -101,9 +102,11 @@ type sealedIndex struct {
 func Create(dir string, base int64, opt Options) (*Segment, error) {
 	s := newSegment(dir, base, opt)
 	for _, suffix := range derived {
-		if err := opt.FS.Remove(s.path(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := opt.FS.Remove(s.path(suffix))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("create segment: %w", err)
 		}
+		s.replaced = s.replaced || err == nil
 	}
 	f, err := opt.FS.OpenFile(s.path(LogSuffix), os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
@@ -113,6 +116,10 @@ func Create(dir string, base int64, opt Options) (*Segment, error) {
 	s.active.Store(index.NewActive(opt.IndexInterval))
 	return s, nil
 }
+
+// Replaced says whether there were derived files of this name when Create made the
+// segment. That they are gone is not durable before a SyncDir of the directory.
+func (s *Segment) Replaced() bool { return s.replaced }
 
 func newSegment(dir string, base int64, opt Options) *Segment {
 	s := &Segment{dir: dir, base: base, opt: opt, created: time.Now(), firstTime: -1}
@@ -240,6 +247,17 @@ func (s *Segment) Sync() error {
 		return fmt.Errorf("sync %s: %w", s.Path(), err)
 	}
 	return nil
+}
+
+// Writeback has the disk begin with the bytes from pos to the end, so that the next Sync
+// finds less to do.
+func (s *Segment) Writeback(pos int64) {
+	s.fileMu.Lock()
+	f := s.file
+	s.fileMu.Unlock()
+	if n := s.size.Load() - pos; f != nil && n > 0 {
+		vfs.Writeback(f, pos, n)
+	}
 }
 
 // Seal makes the segment durable with its indexes and header checksums and closes its write handle.

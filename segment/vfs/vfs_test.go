@@ -482,3 +482,18 @@ func TestMem_TooLarge(t *testing.T) {
 	wantError(t, "truncate", f.Truncate(1<<62), syscall.EFBIG)
 	wantError(t, "preallocate", f.Preallocate(1<<62, 1<<62), syscall.EFBIG)
 }
+
+// TestWriteback: it is a hint that changes nothing, for closed files too.
+func TestWriteback(t *testing.T) {
+	eachFS(t, func(t *testing.T, fsys FS, dir string) {
+		f := create(t, fsys, filepath.Join(dir, "f"), "0123456789")
+		Writeback(f, 2, 3)
+		Writeback(f, 8, 1<<40)
+		Writeback(f, -1, 1)
+		if got := contentsOf(t, f); got != "0123456789" {
+			t.Errorf("contents %q", got)
+		}
+		check(t, f.Close())
+		Writeback(f, 0, 1)
+	})
+}

@@ -28,6 +28,7 @@ const parallelFlushes = 32
 // With a journal a round is one write and one sync; see journal.go.
 type flusher struct {
 	slots    chan struct{}
+	seals    chan struct{}
 	journal  *journaler   // nil where each log is synced by itself
 	flushes  atomic.Int64 // how many
 	took     atomic.Int64 // and how long, all together, ns
@@ -46,7 +47,7 @@ type flusher struct {
 }
 
 func newFlusher(m *metrics.Metrics, logger *slog.Logger) *flusher {
-	return &flusher{slots: make(chan struct{}, parallelFlushes), metrics: m, logger: logger}
+	return &flusher{slots: make(chan struct{}, parallelFlushes), seals: make(chan struct{}, parallelSeals), metrics: m, logger: logger}
 }
 
 // start has a partition flushed soon. The caller holds Partition.mu.

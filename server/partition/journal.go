@@ -23,17 +23,21 @@ const (
 	longestTail = 128 << 10
 	// largestRound bounds what one round writes to the journal.
 	largestRound = 4 << 20
+	// writebackStep is how many bytes of a segment the journal takes before the disk is
+	// told to begin with the segment itself. Without that the syncs of the journal wait
+	// behind tens of MiB at a time, when a file of it is full and when a segment is.
+	writebackStep = 1 << 20
 )
 
 // journaler makes durable what the partitions of a round have to flush, by one write
 // to a journal and one sync of it. What does not fit is flushed beside it, where it
-// is: long stretches, segments that are complete, files whose names are new.
+// is: long stretches, and logs whose directory is not in order yet.
 //
 // It belongs to the goroutine that runs the rounds.
 type journaler struct {
 	volume  *volume
 	journal *journal.Journal
-	tail    []byte
+	tail    log.Tail
 	staged  []stagedTail
 	failed  bool
 	broken  atomic.Bool // failed, for others
@@ -60,6 +64,8 @@ func (j *journaler) run(round []*Partition) {
 		s := &j.staged[i]
 		if err == nil {
 			s.partition.flushed(s.end, ByJournal, nil)
+			s.partition.sealSoon()
+			s.partition.writeback(s.end)
 		} else {
 			f.running.Go(s.partition.flushOnce)
 		}
@@ -74,17 +80,32 @@ func (j *journaler) stage(p *Partition) bool {
 	from := p.logged
 	p.mu.Unlock()
 	room := min(longestTail, largestRound-int64(j.journal.RoundBytes()))
-	var begin, end log.Position
-	var ok bool
-	if j.tail, begin, end, ok = p.log.Tail(j.tail[:0], from, room); !ok {
+	if !p.log.Tail(&j.tail, from, room) {
 		return false
 	}
-	j.journal.Add(&journal.Entry{
-		Key: journal.Key{Topic: p.ID, Partition: p.Index}, Segment: begin.Segment, Pos: begin.Pos,
-		First: begin.Offset, Next: end.Offset, Batches: j.tail,
-	})
-	j.staged = append(j.staged, stagedTail{p, end})
+	for i := range j.tail.Stretches {
+		s := &j.tail.Stretches[i]
+		j.journal.Add(&journal.Entry{
+			Key: journal.Key{Topic: p.ID, Partition: p.Index}, Segment: s.Begin.Segment, Pos: s.Begin.Pos,
+			First: s.Begin.Offset, Next: s.End.Offset, Batches: s.Batches,
+		})
+	}
+	j.staged = append(j.staged, stagedTail{p, j.tail.End()})
 	return true
+}
+
+// writeback sees to it that the log is written where it belongs while the journal goes
+// on. end is the position up to which the journal has it; only the journaler calls it.
+func (p *Partition) writeback(end log.Position) {
+	from := p.pushed
+	if end.Segment != from.Segment {
+		from = log.Position{Segment: end.Segment}
+	}
+	p.pushed = from
+	if end.Pos-from.Pos >= writebackStep {
+		p.pushed = end
+		p.flusher.running.Go(func() { p.log.Writeback(from) })
+	}
 }
 
 // commit makes the round durable, and has a file retired that has become full.
@@ -147,17 +168,7 @@ func (p *Partition) syncBelow(offset int64) bool {
 	if p.log.State().Flushed.Offset >= offset {
 		return true
 	}
-	pos, err := p.flush()
-	if err != nil {
-		p.noteFailure()
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err == nil {
-		p.durableLocked(pos, BySegment)
-		p.advanceLocked(pos)
-	}
-	return err == nil || p.gone
+	return p.syncNow() == nil || p.isGone()
 }
 
 // journalPath is the directory of the volume's journal.

@@ -31,6 +31,8 @@ type Partition struct {
 	settings atomic.Pointer[config.Topic]
 	clean    cleanState // guarded by the cleaner
 	keyer    *keyer
+	sealing  atomic.Bool  // sealRolled runs
+	pushed   log.Position // see writeback
 
 	mu       sync.Mutex
 	arriving int     // appends of important batches under way
@@ -54,7 +56,7 @@ func newPartition(t *meta.Topic, index int32, l *log.Log, settings *config.Topic
 	p := &Partition{Topic: t.Name, ID: t.ID, Index: index, internal: t.Internal, log: l, volume: v, flusher: v.flusher}
 	p.settings.Store(settings)
 	p.high = l.State().Flushed
-	p.logged, p.durable = p.high, p.high.Offset
+	p.logged, p.pushed, p.durable = p.high, p.high, p.high.Offset
 	p.unsynced = p.high.Offset
 	return p
 }
@@ -216,6 +218,7 @@ func (p *Partition) flush() (log.Position, error) {
 	pos, err := p.flusher.flush(p.log)
 	if err == nil {
 		p.mark.End(pos.Offset)
+		p.sealSoon()
 	}
 	return pos, err
 }

@@ -54,6 +54,7 @@ const (
 	closed ending = iota // in order
 	killed               // with records behind the last checkpoint
 	cut                  // the power: what came last is in the journal only
+	early                // the same, before the full segments were completed
 )
 
 // library is a data directory and the records that were acknowledged in it.
@@ -68,7 +69,7 @@ type library struct {
 var rotConfig = log.Config{SegmentBytes: 8 << 10, IndexBytes: 1 << 20, Retention: -1, RetainBytes: -1, Delete: true, IndexKeys: true}
 
 // rotJournal is small: a file of it is written over, and is soon looked at whole.
-const rotJournal = "flush.journal.bytes=65536"
+const rotJournal = "flush.journal.bytes=32768"
 
 // newLibrary fills a data directory: several segments with key indexes, producers and
 // epochs.
@@ -80,13 +81,26 @@ func newLibrary(t *testing.T, end ending) *library {
 	b.create(t, "t", 2, map[string]string{"index.interval.bytes": "500", "index.key": "true"})
 	lib.write(t, b, 70)
 	b.abandon()
-	b = mustOpen(t, disk, rotJournal)
+	var rule vfs.Rule
+	release := func() {}
+	if end == early {
+		rule, release = indexesHeld()
+		defer release()
+	}
+	b = mustOpen(t, vfs.NewFaulty(disk, rule), rotJournal)
 	lib.write(t, b, 90)
 	if err := b.Checkpoint(); err != nil {
 		t.Fatal(err)
 	}
 	lib.write(t, b, 90)
+	if end == early {
+		lib.disk = disk.Crash(0, vfs.CrashDropAll)
+		release()
+		b.abandon()
+		return lib
+	}
 	for _, p := range b.Topic("t") {
+		until(t, "sealed", func() bool { return !p.log.Rolled() })
 		if _, err := p.log.IndexKeys(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -490,7 +504,7 @@ func (r *rotRun) finish(what string) {
 
 // ends runs f for a directory after each of the ends.
 func ends(t *testing.T, f func(t *testing.T, lib *library)) {
-	for name, end := range map[string]ending{"closed": closed, "killed": killed, "cut": cut} {
+	for name, end := range map[string]ending{"closed": closed, "killed": killed, "cut": cut, "early": early} {
 		t.Run(name, func(t *testing.T) { f(t, newLibrary(t, end)) })
 	}
 }
@@ -499,7 +513,7 @@ func ends(t *testing.T, f func(t *testing.T, lib *library)) {
 // the log was synced stood in a file that was never synced itself. It is cut there, and
 // kept aside.
 func (lib *library) torn(path string) bool {
-	return lib.end == cut && strings.HasSuffix(path, segment.LogSuffix)
+	return lib.end >= cut && strings.HasSuffix(path, segment.LogSuffix)
 }
 
 // used is a file without most of the zeros that were laid out ahead.
@@ -527,7 +541,7 @@ func TestRot_NothingChanged(t *testing.T) {
 }
 
 // TestRot_Control proves that the tests can fail: a record is changed together with
-// the checksum of its batch, where no other file tells.
+// the checksum of its batch, where no other file tells, and is gone from the journal.
 func TestRot_Control(t *testing.T) {
 	lib := newLibrary(t, killed)
 	var path string
@@ -545,7 +559,17 @@ func TestRot_Control(t *testing.T) {
 	forged[len(forged)-2] ^= 1 // the last byte of the last value
 	const crcAt = 17
 	binary.BigEndian.PutUint32(forged[crcAt:], crc32.Checksum(forged[crcAt+4:], castagnoli))
-	if o := lib.after(t, path, overwrite(path, 0, forged)); o.wrong == "" {
+	o := lib.after(t, path, func(fsys *vfs.Mem) error {
+		for name := range lib.files(t) {
+			if inJournal(name) {
+				if err := fsys.Remove(name); err != nil {
+					return err
+				}
+			}
+		}
+		return overwrite(path, 0, forged)(fsys)
+	})
+	if o.wrong == "" {
 		t.Errorf("a forged record is not noticed: %+v", o)
 	}
 }

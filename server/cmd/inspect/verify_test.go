@@ -39,7 +39,11 @@ func TestVerify_LogInUse(t *testing.T) {
 	l, dir := openLog(t, 2000)
 	defer l.Close()
 	appendBatches(t, l, 0, 20)
-	if _, err := l.Flush(); err != nil {
+	_, err := l.Flush()
+	if err == nil {
+		err = l.Seal()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	before := listing(t, dir)

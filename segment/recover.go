@@ -305,6 +305,10 @@ func OpenActive(dir string, base, wantEnd, wantSize int64, opt Options, visit fu
 	return s, nil
 }
 
+// lookAhead is how much openActive reads at least where it looks at a few batches: each
+// of thousands of logs is looked at at a start.
+const lookAhead = 4 << 10
+
 func (s *Segment) openActive(f vfs.File, wantEnd, wantSize int64, visit func(batch.Header)) error {
 	size, err := f.Size()
 	if err != nil {
@@ -322,6 +326,8 @@ func (s *Segment) openActive(f vfs.File, wantEnd, wantSize int64, visit func(bat
 	}
 	a := index.NewActive(s.opt.IndexInterval)
 	sc := newScanner(s, f, size)
+	defer sc.release()
+	sc.ahead = lookAhead
 	if err := s.loadIndexes(a, sc, size, t); err != nil {
 		return err
 	}

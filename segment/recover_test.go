@@ -6,7 +6,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sordini/protocol/batch"
@@ -289,6 +291,39 @@ func TestOpenActive_EqualsRecover(t *testing.T) {
 			m.fill(rng, 3)
 		}
 		m.checkReads(rng)
+	}
+}
+
+// TestOpenActive_ReadsLittle: a start opens thousands of segments, of which it reads the
+// first batch and those behind the last index entry.
+func TestOpenActive_ReadsLittle(t *testing.T) {
+	m := newModel(t, 0)
+	rng := rand.New(rand.NewPCG(1, 4))
+	for range 200 {
+		m.append(newBatch(t, rng, m.next, 10, 1000, 5))
+	}
+	if err := m.seg.WriteIndexes(); err != nil {
+		t.Fatal(err)
+	}
+	size := m.seg.Size()
+	if err := m.seg.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var read atomic.Int64
+	opt := m.opt
+	opt.FS = vfs.NewFaulty(m.fs, func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpRead && filepath.Ext(op.Path) == LogSuffix {
+			read.Add(op.Size)
+		}
+		return vfs.Fault{}
+	})
+	s, err := OpenActive(testDir, 0, m.next, size, opt, ignore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.seg = s
+	if batch := int64(len(m.batches[0].bytes)); read.Load() > 3*batch+lookAhead {
+		t.Errorf("%d bytes were read of a segment of %d with batches of %d", read.Load(), size, batch)
 	}
 }
 

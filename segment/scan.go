@@ -28,6 +28,7 @@ type scanner struct {
 	s     *Segment
 	r     io.ReaderAt
 	limit int64 // bytes in the file
+	ahead int64 // how many bytes are read at least
 
 	buf      []byte
 	bufStart int64 // position of buf[0]
@@ -40,7 +41,7 @@ type scanner struct {
 }
 
 func newScanner(s *Segment, r io.ReaderAt, limit int64) *scanner {
-	return &scanner{s: s, r: r, limit: limit, next: s.base, epoch: -1}
+	return &scanner{s: s, r: r, limit: limit, ahead: scanBuffer, next: s.base, epoch: -1}
 }
 
 // scanBuffers are those that are not in use, each of scanBuffer bytes. Thousands of logs
@@ -80,7 +81,7 @@ func (sc *scanner) at(pos int64, n int) ([]byte, error) {
 	if sc.buf == nil {
 		sc.buf = takeBuffer(min(scanBuffer, sc.limit))[:0]
 	}
-	sc.buf = sc.buf[:min(int64(cap(sc.buf)), sc.limit-pos)]
+	sc.buf = sc.buf[:min(max(int64(n), sc.ahead), int64(cap(sc.buf)), sc.limit-pos)]
 	sc.bufStart = pos
 	got, err := sc.r.ReadAt(sc.buf, pos)
 	sc.buf = sc.buf[:got]

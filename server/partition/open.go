@@ -337,6 +337,9 @@ func (s *Set) sum(r *Report, o *opening) {
 // The last line is sordini's, over all text before it; Kafka reads the first two.
 const metadataFile = "partition.metadata"
 
+// largestMetadata is more than a metadataFile has, in bytes.
+const largestMetadata = 4096
+
 func (s *Set) readTopicID(dir string) (meta.TopicID, error) { return readTopicID(s.opt.FS, dir) }
 
 func readTopicID(fsys vfs.FS, dir string) (meta.TopicID, error) {
@@ -346,7 +349,7 @@ func readTopicID(fsys vfs.FS, dir string) (meta.TopicID, error) {
 		return meta.TopicID{}, err
 	}
 	defer f.Close()
-	b := make([]byte, 4096)
+	b := make([]byte, largestMetadata)
 	n, _ := f.ReadAt(b, 0)
 	id, err := parseTopicIDFile(b[:n])
 	if err != nil {

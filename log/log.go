@@ -71,7 +71,7 @@ type Options struct {
 	Config        Config
 	// KeyHash is nil unless a test wants another hash of keys.
 	KeyHash func(key []byte) uint64
-	// Scanned, if not nil, counts what Open scans, while it does.
+	// Scanned, if not nil, counts what Open scans, while it does, and may end it.
 	Scanned *segment.Scanned
 }
 

@@ -385,8 +385,8 @@ func (o *opener) loadState(names []string, offset int64) error {
 			continue
 		}
 		err := s.EachBatch(max(walkFrom, s.Base()), s.Size(), func(h batch.Header, _ func() ([]byte, error)) (bool, error) {
-			if h.BaseOffset >= offset {
-				return false, nil
+			if err := o.l.opt.Scanned.Err(); err != nil || h.BaseOffset >= offset {
+				return false, err
 			}
 			if h.BaseOffset >= from {
 				o.l.producers.Update(&h) // the snapshot has those before
@@ -394,6 +394,9 @@ func (o *opener) loadState(names []string, offset int64) error {
 			o.addEpoch(&h)
 			return true, nil
 		})
+		if errors.Is(err, segment.ErrGivenUp) {
+			return err
+		}
 		if err != nil {
 			o.l.opt.Logger.Error("part of the producer state is lost with damaged batches", "dir", o.l.opt.Dir, "err", err)
 		}

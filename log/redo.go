@@ -170,6 +170,13 @@ func (r *Redo) open(base, pos int64) (vfs.File, error) {
 	return f, err
 }
 
+// Abandon closes the files without making anything durable, as if the process had died.
+func (r *Redo) Abandon() {
+	for _, f := range r.files {
+		f.Close()
+	}
+}
+
 // Close makes durable what was written.
 func (r *Redo) Close() error {
 	var failed error

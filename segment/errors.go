@@ -1,12 +1,17 @@
 package segment
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
 
 // ErrClosed is returned by a segment that was closed or removed.
 var ErrClosed = errors.New("segment: closed")
+
+// ErrGivenUp is returned by a recovery that nobody waits for any more; see Scanned. It is
+// a context.Canceled.
+var ErrGivenUp = fmt.Errorf("segment: recovery given up: %w", context.Canceled)
 
 // CorruptError tells of bytes on disk that are not what was written.
 type CorruptError struct {

@@ -32,6 +32,22 @@ type Recovered struct {
 // Scanned counts what recoveries have read so far, for whoever waits for them.
 type Scanned struct {
 	Segments, Bytes atomic.Int64
+	// GiveUp, once it is closed, ends them with ErrGivenUp. On the disk that is as if the
+	// process had died. nil: they are not given up. It is set while there are none.
+	GiveUp <-chan struct{}
+}
+
+// Err is ErrGivenUp if the recoveries are given up.
+func (c *Scanned) Err() error {
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.GiveUp:
+		return ErrGivenUp
+	default:
+		return nil
+	}
 }
 
 // scannedStep is how many bytes are counted at a time, so that counting costs nothing.
@@ -93,6 +109,9 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 	rewrite := size // from here on the bytes may be in the page cache only
 	var told int64
 	for sc.pos < size {
+		if err := s.opt.Scanned.Err(); err != nil {
+			return r, err
+		}
 		told = s.opt.Scanned.told(told, sc.pos, false)
 		h, err := sc.step()
 		if err == nil {
@@ -122,7 +141,7 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 	s.size.Store(sc.pos)
 	r.Bytes = sc.pos
 	if !s.opt.NoSyncFailed {
-		if err := copyRange(f, f, rewrite, sc.pos, rewrite); err != nil {
+		if err := s.writeAgain(f, rewrite, sc.pos); err != nil {
 			return r, fmt.Errorf("write again from %d: %w", rewrite, err)
 		}
 	}
@@ -130,6 +149,19 @@ func (s *Segment) recover(f vfs.File, durable int64, visit func(batch.Header)) (
 		return r, fmt.Errorf("sync: %w", err)
 	}
 	return r, s.dropIndexFiles()
+}
+
+// writeAgain writes bytes [from, to) to where they are.
+func (s *Segment) writeAgain(f vfs.File, from, to int64) error {
+	for ; from < to; from += scanBuffer {
+		if err := s.opt.Scanned.Err(); err != nil {
+			return err
+		}
+		if err := copyRange(f, f, from, min(from+scanBuffer, to), from); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // accept takes in a valid batch at the scanner's position.

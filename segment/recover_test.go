@@ -447,3 +447,57 @@ func FuzzRecover(f *testing.F) {
 		}
 	})
 }
+
+// TestRecover_GivenUp: it ends soon, within a segment too, and nothing has changed.
+func TestRecover_GivenUp(t *testing.T) {
+	m, all := recovered(t, 500, 40)
+	mem := vfs.NewMem()
+	if err := mem.MkdirAll(testDir); err != nil {
+		t.Fatal(err)
+	}
+	m.use(mem)
+	writeFile(t, mem, testDir+"/"+FileName(m.base, LogSuffix), append(all, "torn"...))
+	fsys := vfs.NewFaulty(m.fs, nil)
+	m.opt.FS = fsys
+	for given := range m.batches {
+		giveUp := make(chan struct{})
+		m.opt.Scanned = &Scanned{GiveUp: giveUp}
+		if given == 0 {
+			close(giveUp)
+		}
+		n := 0
+		_, r, err := Recover(testDir, m.base, m.base, m.opt, func(batch.Header) {
+			if n++; n == given {
+				close(giveUp)
+			}
+		})
+		if !errors.Is(err, ErrGivenUp) || r.Batches != int64(given) || fsys.Ops() != 0 {
+			t.Fatalf("given up behind %d batches: %+v, %d changes, %v", given, r, fsys.Ops(), err)
+		}
+	}
+}
+
+// TestRecover_GivenUpWritingAgain: that can take longer than the scan.
+func TestRecover_GivenUpWritingAgain(t *testing.T) {
+	m := newModel(t, 0)
+	rng := rand.New(rand.NewPCG(3, 3))
+	for range 4 {
+		m.append(newBatch(t, rng, m.next, 1, scanBuffer, 1000))
+	}
+	if err := m.seg.Close(); err != nil {
+		t.Fatal(err)
+	}
+	giveUp := make(chan struct{})
+	fsys := vfs.NewFaulty(m.fs, func(op vfs.Op) vfs.Fault {
+		if op.N == 1 {
+			close(giveUp)
+		}
+		return vfs.Fault{}
+	})
+	m.opt.FS, m.opt.Scanned = fsys, &Scanned{GiveUp: giveUp}
+	fsys.StartTrace()
+	_, r, err := Recover(testDir, 0, 0, m.opt, ignore)
+	if trace := fsys.Trace(); !errors.Is(err, ErrGivenUp) || r.Batches != 4 || len(trace) != 1 || !strings.HasPrefix(trace[0], "write ") {
+		t.Errorf("%+v %v, %v", r, err, trace)
+	}
+}

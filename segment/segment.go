@@ -38,7 +38,7 @@ type Options struct {
 	// EpochAt returns the leader epoch of the batch that holds an offset, -1 where
 	// it is not known for certain. nil knows nothing.
 	EpochAt func(offset int64) int32
-	// Scanned, if not nil, counts what Recover reads.
+	// Scanned, if not nil, counts what Recover reads, and may end it.
 	Scanned *Scanned
 }
 

@@ -73,7 +73,8 @@ type Server struct {
 	stopping  atomic.Bool
 }
 
-// Start opens everything and listens. On an error nothing is left open.
+// Start opens everything and listens. On an error nothing is left open. When ctx ends
+// meanwhile, opening the logs is given up: the next start recovers as after a crash.
 func Start(ctx context.Context, opt Options) (*Server, error) {
 	if opt.Progress == nil {
 		opt.Progress = new(partition.Progress)
@@ -99,6 +100,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.startHTTP(ctx); err != nil {
 		return err
 	}
+	s.opt.Progress.GiveUp = ctx.Done()
 	if err := s.openData(lookAtSpace); err != nil {
 		return err
 	}

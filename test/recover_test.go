@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -55,6 +56,7 @@ type recovered struct {
 	DryRun bool
 	Report map[string]any
 	Parts  []map[string]any `json:"partitions"`
+	Aside  []string         `json:"directoriesSetAside"`
 }
 
 func recoverOf(t *testing.T, b *broker, code int, args ...string) recovered {
@@ -107,6 +109,55 @@ func TestRecover(t *testing.T) {
 	if code, body := b.get("/readyz"); code != 200 || !strings.Contains(body, `"state":"ready"`) || !strings.Contains(body, `"report":{"clean":true,"checkpoint":true`) {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
+}
+
+// TestRecover_TwoDirectories is TestRecover for directories with classes: what is told of
+// each of them comes true, and nothing in either changes before.
+func TestRecover_TwoDirectories(t *testing.T) {
+	d := newTwoDirs(t)
+	d.produce("fast", 20)
+	d.produce("slow", 30)
+	if out := sordini(t, 1, "recover", "--data-dir", d.dir, "--dry-run"); !strings.Contains(out, "in use") {
+		t.Errorf("beside a server: %s", out)
+	}
+	d.kill()
+	var strays []string
+	before := make(map[string]map[string]string)
+	for topic, dir := range map[string]string{"fast": d.fast, "slow": d.slow} {
+		appendTo(t, filepath.Join(dir, topic+"-0", "00000000000000000000.log"), "half of "+topic)
+		stray := filepath.Join(dir, "no-"+topic+"-0")
+		if err := os.Mkdir(stray, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(stray, "00000000000000000000.log"), []byte("somebody's"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		strays, before[dir] = append(strays, stray), treeOf(t, dir)
+	}
+	predicted := recoverOf(t, d.broker, 0, "--dry-run")
+	for dir, tree := range before {
+		if !reflect.DeepEqual(treeOf(t, dir), tree) {
+			t.Errorf("the dry run has changed %s", dir)
+		}
+	}
+	done := recoverOf(t, d.broker, 0)
+	if !predicted.DryRun || done.DryRun || !reflect.DeepEqual(predicted.Report, done.Report) || !reflect.DeepEqual(predicted.Parts, done.Parts) || !slices.Equal(predicted.Aside, done.Aside) {
+		t.Errorf("predicted %+v, done %+v", predicted, done)
+	}
+	slices.Sort(strays)
+	if slices.Sort(done.Aside); !slices.Equal(done.Aside, strays) {
+		t.Errorf("set aside %v, want %v", done.Aside, strays)
+	}
+	for _, p := range done.Parts {
+		if (p["topic"] == "fast" || p["topic"] == "slow") && p["partition"] == 0.0 && (p["cut"] != 12.0 || p["journalEntries"] == 0.0) {
+			t.Errorf("%v", p)
+		}
+	}
+	from := d.log.mark()
+	d.start()
+	d.log.says(t, from, `"clean":true`)
+	d.wantLogDirs("fast-0", "slow-0 slow-1")
+	d.compare("fast", "slow")
 }
 
 // TestRecover_NoDirectory: what is no data directory is refused, and not made.

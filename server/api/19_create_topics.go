@@ -163,7 +163,7 @@ func (a *API) newConfigs(asked []kmsg.CreateTopicsRequestTopicConfig) (map[strin
 	if len(nulls) > 0 {
 		return nil, fail(kerr.InvalidConfig, "Null value not supported for topic configs: "+strings.Join(nulls, ","))
 	}
-	return configs, a.set.CheckTopic(configs)
+	return configs, a.set.CheckTopic(nil, configs)
 }
 
 // checkAssignment checks partitions that are placed by hand.

@@ -123,7 +123,7 @@ func (a *API) alterTopic(r *wire.Request, c *change, validateOnly bool) error {
 		next, err := c.apply(config.TopicScope, current)
 		altered = differences(config.TopicScope, current, next)
 		if err == nil {
-			err = a.set.CheckTopic(next)
+			err = a.set.CheckTopic(current, next)
 		}
 		return next, err
 	}

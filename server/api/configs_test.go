@@ -344,6 +344,25 @@ func TestIncrementalAlterConfigs_Operations(t *testing.T) {
 }
 
 // Settings of groups, which need not exist (KIP-848).
+// A class that the directories had when the topic was made may stay, as long as it is not
+// changed.
+func TestAlterConfigs_StorageClassThatIsGone(t *testing.T) {
+	h := newHarness(t)
+	h.createTopic("a", 1)
+	h.must(h.set.SetTopicConfigs("a", map[string]string{"storage.class": "ssd"}))
+	const noClass = "40 Invalid value hdd for configuration storage.class: no data directory has a class"
+	h.alter(t, incrementalRequest(topicResource, "a", "retention.ms", 0, "5"), "0 <nil>")
+	h.own(t, "a", "retention.ms=5", "storage.class=ssd")
+	h.alter(t, alterRequest(topicResource, "a", "storage.class", "ssd", "retention.ms", "6"), "0 <nil>")
+	h.own(t, "a", "retention.ms=6", "storage.class=ssd")
+	h.alter(t, incrementalRequest(topicResource, "a", "storage.class", 0, "hdd"), noClass)
+	h.alter(t, alterRequest(topicResource, "a", "storage.class", "hdd"), noClass)
+	h.own(t, "a", "retention.ms=6", "storage.class=ssd")
+	h.alter(t, incrementalRequest(topicResource, "a", "storage.class", 1, "<nil>"), "0 <nil>")
+	h.own(t, "a", "retention.ms=6")
+	h.alter(t, incrementalRequest(topicResource, "a", "storage.class", 0, "ssd"), strings.Replace(noClass, "hdd", "ssd", 1))
+}
+
 func TestAlterConfigs_Groups(t *testing.T) {
 	const session, heartbeat = "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
 	h := newHarness(t)

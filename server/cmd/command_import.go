@@ -49,7 +49,8 @@ with transactions that were aborted or never ended are refused too, because
 consumers would get their records; --uncommitted takes them.
 
 A topic is there whole or not at all. An import that was interrupted can be repeated:
-topics that are there already are passed over.
+topics that are there already are passed over, and directories that it has left are
+removed if the topic has all that is in them.
 
 Exit codes: 0 done, 1 failed or a topic was refused, 2 wrong command line or
 damage.

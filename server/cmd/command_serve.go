@@ -42,7 +42,8 @@ them winning; "sordini config docs" lists them. --profile gives other defaults:
 reliable (as without), balanced, fast, dev.
 
 The first signal stops the server in order: requests in progress have 30 seconds,
-then logs are flushed and closed. A second one ends the process at once.
+then logs are flushed and closed. A second one ends the process at once. While logs
+are still recovered the first one gives that up; the next start begins it anew.
 
 Sockets that systemd, or another supervisor that speaks its protocol (LISTEN_FDS),
 hands over are listened on instead of the addresses of --listen: that of the name
@@ -147,6 +148,7 @@ func startOrSignal(start Starter, opt StartOptions, signals <-chan os.Signal) (R
 			cancel()
 			switch {
 			case r.err != nil && interrupted && errors.Is(r.err, context.Canceled):
+				opt.Logger.Info("stopped: the start was given up, the next one recovers anew")
 				return nil, nil
 			case r.err != nil:
 				return nil, r.err

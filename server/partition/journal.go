@@ -214,6 +214,9 @@ func (v *volume) replayJournal(byKey map[journal.Key]*opening, inOrder bool) err
 	logs := make(map[journal.Key]*redoing)
 	strays := 0
 	r, err := journal.Replay(v.set.opt.FS, v.journalPath(), inOrder, func(e *journal.Entry) error {
+		if err := v.set.givenUp(); err != nil {
+			return err
+		}
 		o := byKey[e.Key]
 		switch {
 		case o == nil: // deleted
@@ -232,11 +235,11 @@ func (v *volume) replayJournal(byKey map[journal.Key]*opening, inOrder bool) err
 		return nil
 	})
 	for _, l := range logs {
-		if l.redo != nil {
-			err := l.redo.Close()
-			l.cause, l.left = errors.Join(l.cause, err), l.left || err != nil
-		}
+		l.finish()
 		v.kept = v.kept || l.left
+	}
+	if err := v.set.givenUp(); err != nil {
+		return err
 	}
 	if strays > 0 {
 		v.logger.Error("the journal has records of partitions that are in another data directory now; they were not written back: directories may be moved after an orderly stop only", "entries", strays)
@@ -251,6 +254,18 @@ func (v *volume) replayJournal(byKey map[journal.Key]*opening, inOrder bool) err
 		v.logger.Error("the journal is damaged: acknowledged records may be missing that were not in the segments yet", "places", r.Damaged)
 	}
 	return nil
+}
+
+// finish makes durable what was written back, or does not if the opening is given up.
+func (l *redoing) finish() {
+	switch {
+	case l.redo == nil:
+	case l.volume.set.givenUp() != nil:
+		l.redo.Abandon()
+	default:
+		err := l.redo.Close()
+		l.cause, l.left = errors.Join(l.cause, err), l.left || err != nil
+	}
 }
 
 // apply writes one entry back. After an error the partition's others are left out.

@@ -69,6 +69,12 @@ func open(fsys vfs.FS, seed uint64, flags ...string) (*broker, error) {
 
 // openIn starts a broker with some data directories. The metadata is in the first.
 func openIn(fsys vfs.FS, seed uint64, dirs []Dir, flags ...string) (*broker, error) {
+	return openTelling(new(Progress), fsys, seed, dirs, flags...)
+}
+
+// openTelling is openIn that tells how far it is.
+func openTelling(progress *Progress, fsys vfs.FS, seed uint64, dirs []Dir, flags ...string) (*broker, error) {
+	progress.KeepDetails = true
 	values, err := config.Load(config.Input{Flags: flags})
 	if err != nil {
 		return nil, err
@@ -90,7 +96,7 @@ func openIn(fsys vfs.FS, seed uint64, dirs []Dir, flags ...string) (*broker, err
 	s, report, err := Open(Options{
 		FS: fsys, Dirs: dirs, Store: store, Values: values, Logger: quiet, Random: random,
 		Metrics: metrics.New("test", func(int16) string { return "" }),
-		Now:     func() time.Time { return time.UnixMilli(1_700_000_000_000) }, Progress: &Progress{KeepDetails: true},
+		Now:     func() time.Time { return time.UnixMilli(1_700_000_000_000) }, Progress: progress,
 	})
 	if err != nil {
 		_ = store.Close()

@@ -44,12 +44,15 @@ type Report struct {
 	Took time.Duration `json:"-"`
 }
 
-// Open opens all partitions that the metadata names.
+// Open opens all partitions that the metadata names. If it is given up, as
+// Progress.GiveUp says, the error is a context.Canceled, and what is on the disk is as
+// after the death of a process that was opening.
 func Open(opt Options) (*Set, Report, error) {
 	began := opt.Now()
 	if opt.Progress == nil {
 		opt.Progress = new(Progress)
 	}
+	opt.Progress.scanned.GiveUp = opt.Progress.GiveUp
 	s := newSet(opt)
 	if err := s.resolve(s.Image()); err != nil {
 		return nil, Report{}, err
@@ -107,7 +110,7 @@ func (s *Set) eachOnline(do func(*volume) error) error {
 			continue
 		}
 		if err := do(v); err != nil {
-			if v.Metadata {
+			if v.Metadata || errors.Is(err, segment.ErrGivenUp) {
 				return err
 			}
 			v.fail(err)
@@ -165,7 +168,11 @@ func (s *Set) openAll(found whereabouts, r *Report) error {
 		return err
 	}
 	s.planLogs(all)
-	eachOpening(all, s.openOne)
+	s.eachOpening(all, s.openOne)
+	if err := s.givenUp(); err != nil {
+		abandon(all)
+		return err
+	}
 	topics := make(map[*meta.Topic][]*Partition)
 	for _, o := range all {
 		topics[o.topic] = append(topics[o.topic], o.result)
@@ -221,8 +228,21 @@ func (s *Set) movedStart(here *volume, key checkpoint.Partition, id meta.TopicID
 	return start
 }
 
-// eachOpening calls do for each of the partitions, several at a time.
-func eachOpening(all []*opening, do func(*opening)) {
+// givenUp is segment.ErrGivenUp if the opening is given up.
+func (s *Set) givenUp() error { return s.opt.Progress.scanned.Err() }
+
+// abandon closes the logs that are open already, and writes nothing.
+func abandon(all []*opening) {
+	for _, o := range all {
+		if o.result != nil {
+			_ = o.result.log.Abandon()
+		}
+	}
+}
+
+// eachOpening calls do for each of the partitions, several at a time, until the opening
+// is given up.
+func (s *Set) eachOpening(all []*opening, do func(*opening)) {
 	work := make(chan *opening)
 	var workers sync.WaitGroup
 	for range max(4, 2*runtime.GOMAXPROCS(0)) {
@@ -233,6 +253,9 @@ func eachOpening(all []*opening, do func(*opening)) {
 		})
 	}
 	for _, o := range all {
+		if s.givenUp() != nil {
+			break
+		}
 		work <- o
 	}
 	close(work)
@@ -241,10 +264,13 @@ func eachOpening(all []*opening, do func(*opening)) {
 
 // openOne opens one partition. One that can't be opened is there all the same,
 // and answers with an error. A missing directory is not made again: it held data
-// once, or the disk is not mounted.
+// once, or the disk is not mounted. If the opening is given up there is no result.
 func (s *Set) openOne(o *opening) {
 	opt := o.volume.logOptions(o.topic, o.index, o.settings)
 	l, err := s.openLog(o, opt)
+	if errors.Is(err, segment.ErrGivenUp) {
+		return
+	}
 	if err != nil {
 		opt.Logger.Error("partition is offline: it could not be opened", "err", err)
 		l = log.Offline(opt, err)
@@ -311,6 +337,9 @@ func (s *Set) sum(r *Report, o *opening) {
 // The last line is sordini's, over all text before it; Kafka reads the first two.
 const metadataFile = "partition.metadata"
 
+// largestMetadata is more than a metadataFile has, in bytes.
+const largestMetadata = 4096
+
 func (s *Set) readTopicID(dir string) (meta.TopicID, error) { return readTopicID(s.opt.FS, dir) }
 
 func readTopicID(fsys vfs.FS, dir string) (meta.TopicID, error) {
@@ -320,7 +349,7 @@ func readTopicID(fsys vfs.FS, dir string) (meta.TopicID, error) {
 		return meta.TopicID{}, err
 	}
 	defer f.Close()
-	b := make([]byte, 4096)
+	b := make([]byte, largestMetadata)
 	n, _ := f.ReadAt(b, 0)
 	id, err := parseTopicIDFile(b[:n])
 	if err != nil {

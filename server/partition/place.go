@@ -105,11 +105,16 @@ func (s *Set) classes() []string {
 }
 
 // CheckTopic says what is wrong with a topic's whole set of own settings; the error is
-// config.ErrInvalidConfig with a text for clients.
-func (s *Set) CheckTopic(configs map[string]string) error {
+// config.ErrInvalidConfig with a text for clients. before is the set that the topic has,
+// nil for a new one: a storage.class may stay although no data directory has it any more.
+func (s *Set) CheckTopic(before, configs map[string]string) error {
 	b := s.Broker()
 	if err := b.ValidateTopic(configs); err != nil {
 		return err
 	}
-	return s.checkClass(b.Topic(configs).StorageClass)
+	class := b.Topic(configs).StorageClass
+	if class == b.Topic(before).StorageClass {
+		return nil
+	}
+	return s.checkClass(class)
 }

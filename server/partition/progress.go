@@ -42,6 +42,9 @@ func (p Phase) String() string {
 type Progress struct {
 	// KeepDetails has Details remember each partition; set it before the Open.
 	KeepDetails bool
+	// GiveUp, once it is closed, has the Open end soon, without a result; nil: it takes as
+	// long as it takes. Set it before the Open.
+	GiveUp <-chan struct{}
 
 	phase               atomic.Int32
 	began               atomic.Int64 // the phase, ns since 1970
@@ -193,8 +196,9 @@ func (p *Progress) Details() []Detail {
 	return all
 }
 
-// finish notes the result.
+// finish notes the result. From here on nothing is given up.
 func (p *Progress) finish(r Report) {
+	p.scanned.GiveUp = nil
 	p.reportMu.Lock()
 	p.report = &r
 	p.reportMu.Unlock()
@@ -230,7 +234,7 @@ func (s *Set) planJournal(partitions int) {
 func (s *Set) planLogs(all []*opening) {
 	p := s.opt.Progress
 	p.enter(PhaseLogs)
-	eachOpening(all, func(o *opening) {
+	s.eachOpening(all, func(o *opening) {
 		if o.known.Clean || o.cause != nil || o.volume.offline() != nil {
 			return
 		}

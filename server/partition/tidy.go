@@ -140,9 +140,18 @@ func (v *volume) putAway(name string, remove bool) error {
 	if remove || v.set.empty(dir) {
 		return log.RemoveDir(log.Options{FS: v.set.opt.FS, Logger: v.logger}, dir)
 	}
-	v.logger.Warn("directory belongs to no topic; set aside, nothing is deleted", "dir", dir)
-	aside := asideName(name, fmt.Sprintf(".%d%s", v.set.opt.Now().UnixNano(), straySuffix))
-	return v.set.opt.FS.Rename(dir, filepath.Join(v.Path, aside))
+	aside := filepath.Join(v.Path, asideName(name, fmt.Sprintf(".%d%s", v.set.opt.Now().UnixNano(), straySuffix)))
+	v.logger.Warn("directory belongs to no topic; set aside, nothing is deleted", "dir", dir, "aside", aside, "advice", v.set.adviceFor(dir))
+	return v.set.opt.FS.Rename(dir, aside)
+}
+
+// adviceFor says what may be done about a directory that belongs to no topic.
+func (s *Set) adviceFor(dir string) string {
+	b, err := vfs.ReadFile(s.opt.FS, filepath.Join(dir, metadataFile), largestMetadata)
+	if _, idErr := parseTopicIDFile(b); err == nil && idErr == nil && !strings.Contains(string(b), metadataSum) {
+		return "it came from Kafka; if an import was interrupted, repeat it: it removes what the topic has all of"
+	}
+	return "look into it with sordini segment dump, and remove it if it is not needed"
 }
 
 // Missing counts the partitions that the metadata names and that have a directory in none

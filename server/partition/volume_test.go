@@ -63,9 +63,11 @@ func TestVolume_Placement(t *testing.T) {
 	if got := places(b.Topic("fast")); got != "data data data data2" {
 		t.Errorf("after a change of the class: %s", got)
 	}
-	err := b.CheckTopic(map[string]string{"storage.class": "tape"})
-	if !errors.Is(err, config.ErrInvalidConfig) || !strings.Contains(err.Error(), "hdd, ssd") {
-		t.Errorf("unknown class: %v", err)
+	for _, before := range []map[string]string{nil, {}, {"storage.class": "hdd"}} {
+		err := b.CheckTopic(before, map[string]string{"storage.class": "tape"})
+		if !errors.Is(err, config.ErrInvalidConfig) || !strings.Contains(err.Error(), "hdd, ssd") {
+			t.Errorf("unknown class, before %v: %v", before, err)
+		}
 	}
 	if _, errs := b.CreateTopics([]Topic{{Name: "t", Partitions: 1, Configs: map[string]string{"storage.class": "tape"}}}); !errors.Is(errs[0], config.ErrInvalidConfig) {
 		t.Errorf("created of an unknown class: %v", errs[0])

@@ -56,16 +56,19 @@ func crashEverywhere(t *testing.T, under func(vfs.FS) vfs.FS) error {
 		}
 		for _, mode := range []vfs.CrashMode{vfs.CrashDropAll, vfs.CrashKeepAll, vfs.CrashRandom} {
 			seed := uint64(n)
-			if err := after(m, disk.Crash(seed, mode), under, done); err != nil {
-				return fmt.Errorf("power cut after operation %d of %d, %v: %w", n, dry.Ops(), mode, err)
+			for _, served := range []bool{false, true} {
+				if err := after(m, disk.Crash(seed, mode), under, done, served); err != nil {
+					return fmt.Errorf("power cut after operation %d of %d, %v, served %v: %w", n, dry.Ops(), mode, served, err)
+				}
 			}
 		}
 	}
 	return nil
 }
 
-// after checks what a power cut left, and repeats the import.
-func after(m *maker, disk *vfs.Mem, under func(vfs.FS) vfs.FS, done bool) error {
+// after checks what a power cut left, and repeats the import, which leaves nothing of the
+// one before. served says that a server was started in between.
+func after(m *maker, disk *vfs.Mem, under func(vfs.FS) vfs.FS, done, served bool) error {
 	there, err := holds(disk.Crash(0, vfs.CrashKeepAll))
 	if err != nil {
 		return err
@@ -73,9 +76,20 @@ func after(m *maker, disk *vfs.Mem, under func(vfs.FS) vfs.FS, done bool) error 
 	if done && !there {
 		return errors.New("the import said that it was done, and the topic is not there")
 	}
+	if served && !there {
+		if err := setAside(disk); err != nil {
+			return err
+		}
+	}
 	r, err := Run(context.Background(), m.options(under(disk)))
 	if err != nil {
 		return fmt.Errorf("again: %w", err)
+	}
+	if left, err := strays(disk); len(left) > 0 || err != nil {
+		return fmt.Errorf("again: %v are left: %v", left, err)
+	}
+	if slices.ContainsFunc(r.Notes, func(note string) bool { return strings.Contains(note, "nothing was deleted") }) {
+		return fmt.Errorf("again: %v", r.Notes)
 	}
 	if n, _ := r.Failed(); n > 0 {
 		return fmt.Errorf("again: refused: %s", r.Topics[0].Reason)
@@ -85,6 +99,32 @@ func after(m *maker, disk *vfs.Mem, under func(vfs.FS) vfs.FS, done bool) error 
 		err = errors.New("after the second import the topic is not there")
 	}
 	return err
+}
+
+// setAside does what a server does with directories of a topic that is not there.
+func setAside(disk vfs.FS) error {
+	for _, name := range []string{"a-0", "a-1"} {
+		dir := filepath.Join(testData, name)
+		there, err := exists(disk, dir)
+		if err == nil && there {
+			err = disk.Rename(dir, dir+".1700000000000000000"+straySuffix)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strays are the directories that were set aside.
+func strays(disk vfs.FS) (found []string, err error) {
+	entries, err := disk.ReadDir(testData)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), straySuffix) {
+			found = append(found, e.Name())
+		}
+	}
+	return found, err
 }
 
 func TestCrash(t *testing.T) {

@@ -42,6 +42,10 @@ directories have names of partitions that belong to no topic; both set them asid
 deleting nothing. After (2) the topic exists. An import that is repeated skips the
 topics that it finds with the id that they have in Kafka.
 
+What was set aside is removed by an import that finds or makes the topic with the id
+that it has, if the topic has every byte of its segments: then it was the copy of an
+import that died. Anything else stays, and is named.
+
 # Transactions
 
 Batches of transactions are copied as they are, but sordini does not tell consumers

@@ -58,7 +58,7 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	}
 	err = r.all(ctx)
 	r.report.Skipped = append(r.report.Skipped, r.from.skipped...)
-	r.report.Notes = append(r.report.Notes, slices.Concat(r.from.notes, r.to.notes)...)
+	r.report.Notes = append(r.report.Notes, slices.Concat(r.from.notes, r.to.told())...)
 	return r.report, err
 }
 
@@ -217,6 +217,9 @@ func (r *run) admit(p *plan) error {
 func (r *run) take(ctx context.Context, p *plan, t *TopicReport) error {
 	if have := r.there(p); have != nil && have.Name == p.name && have.ID == p.id {
 		t.Result = Exists
+		if !r.opt.DryRun {
+			r.to.dropLeftovers(p)
+		}
 		return nil
 	}
 	if err := r.admit(p); err != nil {
@@ -247,6 +250,7 @@ func (r *run) take(ctx context.Context, p *plan, t *TopicReport) error {
 	keep, err = r.to.add(p, r.records(p, t, copies), entries)
 	if err == nil {
 		t.Result = Imported
+		r.to.dropLeftovers(p)
 	}
 	return err
 }

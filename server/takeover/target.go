@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sordini/log"
@@ -33,12 +35,14 @@ type target struct {
 	fresh bool // no server has used it
 	marks *checkpoint.Checkpoint
 	notes []string
+	// setAside are directories that were in the way, by what they are called now.
+	setAside map[string]string
 }
 
 // openTarget takes the lock and opens the metadata, as the server does. In a dry run
 // a data directory that is not there is not made.
 func openTarget(opt *Options, from *sources) (*target, error) {
-	t := &target{opt: opt}
+	t := &target{opt: opt, setAside: make(map[string]string)}
 	if err := t.open(from); err != nil {
 		t.close()
 		return nil, err
@@ -239,9 +243,17 @@ func (t *target) move(p *plan, index int32) error {
 		if err := t.opt.FS.Rename(dir, stray); err != nil {
 			return err
 		}
-		t.notes = append(t.notes, fmt.Sprintf("%s belonged to no topic and is now %s; nothing was deleted", dir, stray))
+		t.setAside[stray] = dir
 	}
 	return t.opt.FS.Rename(t.aside(p, index), dir)
+}
+
+// told are the notes for the report.
+func (t *target) told() []string {
+	for _, stray := range slices.Sorted(maps.Keys(t.setAside)) {
+		t.notes = append(t.notes, fmt.Sprintf("%s belonged to no topic and is now %s; nothing was deleted", t.setAside[stray], stray))
+	}
+	return t.notes
 }
 
 // finish makes the first start of a server on a new data directory one after an

@@ -12,6 +12,7 @@ import (
 
 	"sordini/index"
 	"sordini/protocol/batch"
+	"sordini/segment/vfs"
 )
 
 // What an earlier process wrote is compared with its .check file, each block once
@@ -20,6 +21,9 @@ import (
 // check: it has just been seen.
 //
 // Bytes [0, Segment.cold) need it. Segment.verifying is nil until the first read.
+
+// coldStep is how much of what is to be compared is read ahead at most, in bytes.
+const coldStep = 1 << 20
 
 // verifying is how far the comparison has come.
 type verifying struct {
@@ -76,6 +80,10 @@ func (s *Segment) verifyBlocks(h *idleHandle, sc *scratch, pos, end int64) error
 		v = newVerifying(t)
 		s.verifying.Store(v)
 	}
+	// The headers lie far apart, which looks like random access to the kernel: it would
+	// read a page for each, and the batches later. Half of this is for the next reader
+	// that comes behind.
+	vfs.ReadAhead(h.file, pos, 2*min(max(end-pos, blockSize), coldStep))
 	for block := pos >> blockBits; block<<blockBits < end; block++ {
 		if v.has(block) {
 			continue

@@ -125,6 +125,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.serve()
 	s.set.Probe()
+	s.set.Warm()
 	s.metrics.StartSeconds.Set(time.Since(s.opt.Started).Seconds())
 	return nil
 }

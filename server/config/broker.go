@@ -65,6 +65,7 @@ type Fetch struct {
 type Log struct {
 	FlushMethod                     FlushMethod
 	JournalBytes                    int64 // on disk, at most
+	Warm                            bool
 	RetentionCheckInterval          time.Duration
 	RecoveryPointInterval           time.Duration // between checkpoints of what is on disk; 0: whenever it moves
 	LogStartCheckpointInterval      time.Duration // between checkpoints of the first offsets; 0: whenever they move
@@ -156,6 +157,7 @@ func (v Values) Broker() *Broker {
 			RetentionCheckInterval:          v.millis("log.retention.check.interval.ms"),
 			FlushMethod:                     v.flushMethod(),
 			JournalBytes:                    v.Int64("flush.journal.bytes"),
+			Warm:                            v.Bool("segment.warm"),
 			RecoveryPointInterval:           v.millis("log.flush.offset.checkpoint.interval.ms"),
 			LogStartCheckpointInterval:      v.millis("log.flush.start.offset.checkpoint.interval.ms"),
 			HighWatermarkCheckpointInterval: v.millis("replica.high.watermark.checkpoint.interval.ms"),

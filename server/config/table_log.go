@@ -31,6 +31,8 @@ var logSettings = []Setting{
 		Doc: "How records are forced to disk that an acknowledgement waits for. journal: those of all partitions by one write and one fsync of a file that they share, and in the segments later; a restart after a crash writes back what is missing there. segment: by an fsync of each partition's segment."},
 	{Name: "flush.journal.bytes", Kind: Long, Default: "134217728", check: between(16<<10, 4<<30), Effect: Honoured,
 		Doc: "Under flush.method=journal, the disk space of the journal: two files of half of it, one in use while the other one's records are forced to disk in their segments."},
+	{Name: "segment.warm", Kind: Boolean, Default: "false", Effect: Honoured,
+		Doc: "Whether a start has the system read the end of each log and the indexes into its cache, in the background and at most 1 GiB of a data directory, so that the first requests need not wait for a slow disk."},
 	{Name: "flush.async.interval.ms", Kind: Long, Default: "1000", check: atLeast(1), Dynamic: ClusterWide, Effect: Honoured,
 		Doc: "Under flush.policy=async, the longest time before written records are forced to disk where neither a flush interval nor a number of messages is set."},
 	{Name: "log.flush.interval.ms", Kind: Long, Null: true, Synonyms: []Synonym{{"log.flush.scheduler.interval.ms", 1}}, Dynamic: ClusterWide},

@@ -252,6 +252,7 @@ var Deviations = []Deviation{
 			{Case: "fresh/configs", Path: "*Configs[log.disk.*]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.method]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.journal.bytes]", Kafka: "-"},
+			{Case: "fresh/configs", Path: "*Configs[segment.warm]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.low.interval.ms]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[flush.async.interval.ms]", Kafka: "-"},
 			{Case: "fresh/configs", Path: "*Configs[admin.listen]", Kafka: "-"},

@@ -54,8 +54,8 @@ holds one of them, except for file operations.
 
 Append returns when the batch is in the page cache and ordered. Flush makes
 everything below the End at its call durable; concurrent calls share one fsync.
-A full segment is completed by Seal, for which no append or acknowledgement waits: what
-it writes can be made again from the batches, and is after a power cut.
+A full segment is completed by Seal, for which no append or acknowledgement waits unless
+they pile up: what it writes can be made again from the batches, and is after a power cut.
 After a failed write or fsync the log is offline: every call returns an
 *OfflineError, because the kernel may have dropped the dirty pages and a later
 success would mean nothing. Only opening it again, which scans, brings it back.

@@ -12,13 +12,28 @@ const (
 	producersSuffix = ".producers"
 )
 
+// mostRolled is how many full segments may wait for their Seal: each has a file open, and
+// its indexes in memory. Where they come faster than they are completed, Flush waits.
+const mostRolled = 8
+
 // Flush makes everything that was appended before the call durable and returns
 // up to where. Calls that meet share the work: who waited for another's flush
 // finds little left to do. An error takes the log offline.
 func (l *Log) Flush() (Position, error) {
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
-	return l.flushLocked()
+	pos, err := l.flushLocked()
+	if err == nil && l.piledUp() {
+		err = l.Seal()
+	}
+	return pos, err
+}
+
+// piledUp says whether more segments wait for their Seal than should.
+func (l *Log) piledUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.rolled) > mostRolled
 }
 
 // flushLocked is Flush for the holder of flushMu.

@@ -263,6 +263,9 @@ func (o *opener) openSealed(i int) error {
 			return err
 		}
 		o.count(s, r)
+		if from := max(r.Next, o.known.Start); from < durable && durable > o.l.gaps.ragged {
+			o.lose(from, durable) // the file has lost its end
+		}
 		if err := s.Seal(); err != nil {
 			return err
 		}

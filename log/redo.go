@@ -29,8 +29,8 @@ func (t *Tail) End() Position { return t.Stretches[len(t.Stretches)-1].End }
 // Tail fills t with what was appended to the log from a position on, or from where it
 // was flushed if that lies behind. It says false if that may not be kept in a journal:
 // there is nothing or more than most bytes of it, a change of names in the directory is
-// not durable yet that a Redo cannot make again, or the log takes no requests. Then a
-// Flush does it, or tells why not.
+// not durable yet that a Redo cannot make again, too many segments wait for their Seal, or
+// the log takes no requests. Then a Flush does it, or tells why not.
 //
 // What it returned may be counted as durable once a journal holds it, and Redo
 // writes it back at the next Open, until the next Flush. A segment that was begun since
@@ -38,7 +38,7 @@ func (t *Tail) End() Position { return t.Stretches[len(t.Stretches)-1].End }
 func (l *Log) Tail(t *Tail, from Position, most int64) bool {
 	l.mu.Lock()
 	end, segments := l.end, l.segments
-	settled := l.usableLocked() == nil && l.firm <= l.synced
+	settled := l.usableLocked() == nil && l.firm <= l.synced && len(l.rolled) <= mostRolled
 	if from.Offset < l.flushed.Offset {
 		from = l.flushed
 	}

@@ -165,6 +165,7 @@ func (s *story) run() {
 	s.write(4)
 	s.deleteRecords()
 	s.tell(s.b.Retain())
+	s.settle()
 	s.deleteTopic("b")
 	s.write(2)
 	err := s.b.Close()
@@ -177,6 +178,15 @@ func (s *story) run() {
 			}
 		}
 		s.write(3)
+		s.settle()
+	}
+}
+
+// settle waits until full segments are completed, and is told where that failed.
+func (s *story) settle() {
+	for _, p := range s.b.All() {
+		until(s.t, "completed", func() bool { return !p.log.Rolled() || p.log.State().Failure != nil })
+		s.tell(p.log.State().Failure)
 	}
 }
 

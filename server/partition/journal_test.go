@@ -217,6 +217,7 @@ func TestJournal_DoesNotUndoPartOfACompaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	sealed(t, p)
 	inside := false
 	for load := 0.01; load < 0.9 && !inside; load += 0.01 {
 		r, err := p.log.Clean(t.Context(), log.CleanOptions{Stable: p.log.State().End.Offset, Map: compact.NewMap(0, load)})

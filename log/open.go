@@ -263,8 +263,8 @@ func (o *opener) openSealed(i int) error {
 			return err
 		}
 		o.count(s, r)
-		if r.Next < durable && durable > o.l.gaps.ragged {
-			o.lose(r.Next, durable) // the file has lost its end
+		if from := max(r.Next, o.known.Start); from < durable && durable > o.l.gaps.ragged {
+			o.lose(from, durable) // the file has lost its end
 		}
 		if err := s.Seal(); err != nil {
 			return err

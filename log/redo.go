@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 
 	"sordini/segment"
 	"sordini/segment/vfs"
@@ -44,8 +43,11 @@ func (l *Log) Tail(t *Tail, from Position, most int64) bool {
 	}
 	l.mu.Unlock()
 	t.Stretches, t.bytes = t.Stretches[:0], t.bytes[:0]
-	first := slices.IndexFunc(segments, func(s *segment.Segment) bool { return s.Base() == from.Segment })
-	if !settled || first < 0 {
+	first := len(segments) - 1 // or not far from it
+	for first > 0 && segments[first].Base() > from.Segment {
+		first--
+	}
+	if !settled || segments[first].Base() != from.Segment {
 		return false
 	}
 	for i, s := range segments[first:] {

@@ -120,3 +120,22 @@ func TestOpen_LostEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestOpen_NothingLostBelowTheStart: what a power cut took below the log start is missed
+// by nobody.
+func TestOpen_NothingLostBelowTheStart(t *testing.T) {
+	disk := newDisk(t)
+	for _, k := range []Known{{}, {Start: 3}, {Start: 3, Recovery: 3}} {
+		for _, suffix := range segment.Suffixes()[1:] {
+			_ = disk.Remove(logDir + "/" + segment.FileName(0, suffix)) // they were not made
+		}
+		l, report, err := Open(options(disk), k)
+		if err != nil || len(report.Damaged) > 0 {
+			t.Fatalf("%+v: %+v %v", k, report, err)
+		}
+		if err := l.Abandon(); err != nil {
+			t.Fatal(err)
+		}
+		disk = disk.Crash(1, vfs.CrashDropAll)
+	}
+}

@@ -29,7 +29,7 @@ func keyedBatch(key string, n int) *log.Append {
 	return a
 }
 
-// fill writes n records of ten keys.
+// fill writes n records of ten keys, and waits until they can be compacted.
 func fill(t testing.TB, p *Partition, n int) {
 	t.Helper()
 	p.log.Configure(smallSegments)
@@ -38,6 +38,13 @@ func fill(t testing.TB, p *Partition, n int) {
 			t.Fatal(err)
 		}
 	}
+	sealed(t, p)
+}
+
+// sealed waits until the full segments of a partition are completed.
+func sealed(t testing.TB, p *Partition) {
+	t.Helper()
+	waitFor(t, "completion of full segments", func() bool { return !p.log.Rolled() })
 }
 
 // lastValues reads a partition.

@@ -29,6 +29,7 @@ const parallelFlushes = 32
 type flusher struct {
 	slots    chan struct{}
 	seals    chan struct{}
+	hints    chan struct{}
 	journal  *journaler   // nil where each log is synced by itself
 	flushes  atomic.Int64 // how many
 	took     atomic.Int64 // and how long, all together, ns
@@ -47,7 +48,10 @@ type flusher struct {
 }
 
 func newFlusher(m *metrics.Metrics, logger *slog.Logger) *flusher {
-	return &flusher{slots: make(chan struct{}, parallelFlushes), seals: make(chan struct{}, parallelSeals), metrics: m, logger: logger}
+	return &flusher{
+		slots: make(chan struct{}, parallelFlushes), seals: make(chan struct{}, parallelSeals), hints: make(chan struct{}, parallelHints),
+		metrics: m, logger: logger,
+	}
 }
 
 // start has a partition flushed soon. The caller holds Partition.mu.

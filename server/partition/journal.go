@@ -27,6 +27,10 @@ const (
 	// told to begin with the segment itself. Without that the syncs of the journal wait
 	// behind tens of MiB at a time, when a file of it is full and when a segment is.
 	writebackStep = 1 << 20
+	// parallelHints is how many logs of a volume are written back so at a time. A busy
+	// disk makes a hint wait as a sync waits, and partitions that are written evenly come
+	// all at once: each would keep a thread.
+	parallelHints = 4
 )
 
 // journaler makes durable what the partitions of a round have to flush, by one write
@@ -102,10 +106,20 @@ func (p *Partition) writeback(end log.Position) {
 		from = log.Position{Segment: end.Segment}
 	}
 	p.pushed = from
-	if end.Pos-from.Pos >= writebackStep {
-		p.pushed = end
-		p.flusher.running.Go(func() { p.log.Writeback(from) })
+	if end.Pos-from.Pos < writebackStep {
+		return
 	}
+	hints := p.flusher.hints
+	select {
+	case hints <- struct{}{}:
+	default:
+		return // the disk has enough to do; a later round tells it
+	}
+	p.pushed = end
+	p.flusher.running.Go(func() {
+		p.log.Writeback(from)
+		<-hints
+	})
 }
 
 // commit makes the round durable, and has a file retired that has become full.

@@ -217,6 +217,7 @@ func TestJournal_DoesNotUndoPartOfACompaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	sealed(t, p)
 	inside := false
 	for load := 0.01; load < 0.9 && !inside; load += 0.01 {
 		r, err := p.log.Clean(t.Context(), log.CleanOptions{Stable: p.log.State().End.Offset, Map: compact.NewMap(0, load)})
@@ -329,5 +330,35 @@ func TestJournal_OffAgain(t *testing.T) {
 	mustWrite(t, b.Topic("t")[0], 3)
 	b = restarted(t, disk, b)
 	wantBatches(t, b.Topic("t")[0], 13)
+	b.close(t)
+}
+
+// TestWriteback_IsBounded: while many hints wait for the disk no more are given, and what
+// they were for is not forgotten.
+func TestWriteback_IsBounded(t *testing.T) {
+	b := mustOpen(t, newDisk(t))
+	p := b.create(t, "t", 1, nil)[0]
+	write2 := func() int64 { // two steps
+		for range 32 {
+			if err := write(p, built(1, make([]byte, 64<<10))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.flusher.running.Wait() // what was journaled is told by then
+		return p.pushed.Pos
+	}
+	began := p.pushed.Pos
+	for range parallelHints {
+		p.flusher.hints <- struct{}{}
+	}
+	if at := write2(); at != began {
+		t.Errorf("a hint up to %d beside %d others", at, parallelHints)
+	}
+	for range parallelHints {
+		<-p.flusher.hints
+	}
+	if at, end := write2(), p.log.State().End.Pos; at < end-2*writebackStep || len(p.flusher.hints) > 0 {
+		t.Errorf("hints up to %d of %d, %d under way", at, end, len(p.flusher.hints))
+	}
 	b.close(t)
 }

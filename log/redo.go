@@ -136,7 +136,7 @@ func (r *Redo) Apply(base, pos, first int64, batches []byte) error {
 	if first < r.gaps.below {
 		return nil
 	}
-	f, err := r.open(base, pos)
+	f, err := r.open(base)
 	if errors.Is(err, fs.ErrNotExist) && base < r.start {
 		return nil
 	}
@@ -153,16 +153,17 @@ func (r *Redo) Apply(base, pos, first int64, batches []byte) error {
 	return nil
 }
 
-// open opens a segment for batches at a position. If they are its first, and it is not
-// older than the log start, then its name may have been lost with the power.
-func (r *Redo) open(base, pos int64) (vfs.File, error) {
+// open opens a segment. If it is not older than the log start, its name may have been lost
+// with the power, and it is made again: the journal has all of it, and what has rotted
+// there is damage, found by the scan that follows.
+func (r *Redo) open(base int64) (vfs.File, error) {
 	f, ok := r.files[base]
 	if ok {
 		return f, nil
 	}
 	name := (&Log{opt: r.opt}).path(segment.FileName(base, segment.LogSuffix))
 	f, err := r.opt.FS.OpenFile(name, os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) && base >= r.start && pos == 0 {
+	if errors.Is(err, fs.ErrNotExist) && base >= r.start {
 		r.made = true
 		f, err = r.opt.FS.OpenFile(name, os.O_RDWR|os.O_CREATE)
 	}

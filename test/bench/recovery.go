@@ -13,8 +13,8 @@ import (
 )
 
 // recovery: what a start costs more after kill -9 than after an orderly end, for
-// each GiB of 16 KiB batches that was not forced to disk before. The data are in the
-// page cache. The floor checks the checksums of the same files.
+// each GiB of 16 KiB batches that was not forced to disk before, of a copy made just before. The
+// floor checks the checksums in one.
 func (b *bench) recovery() error {
 	if err := b.alone(); err != nil {
 		return err
@@ -28,19 +28,9 @@ func (b *bench) recovery() error {
 		}
 		defer os.RemoveAll(dir)
 		if side == sordini {
-			logs, err := filepath.Glob(filepath.Join(dir, l.topic+"-*", "*.log"))
-			if err != nil {
-				return err
-			}
 			contenders = append(contenders, contender{report.Floor, func() ([]report.Reading, error) {
-				var r floor.ScanResult
-				if err := b.askFloor(&r, append([]string{floor.ScanName}, logs...)...); err != nil {
-					return nil, err
-				}
-				if r.Batches != l.count {
-					return nil, fmt.Errorf("%d batches in the files, want %d", r.Batches, l.count)
-				}
-				return cost{r.CPU, r.Wall}.perGiB(what, r.Bytes), nil
+				c, err := b.scanned(dir, l)
+				return c.perGiB(what, l.bytes()), err
 			}})
 		}
 		contenders = append(contenders, contender{side, func() ([]report.Reading, error) {
@@ -62,28 +52,61 @@ func (b *bench) killed(side string) (dir string, l load, err error) {
 	return s.dir, l, err
 }
 
-// recoverFrom starts a server on a copy of what was left, stops it, starts it once
-// more, and returns what the first start cost more.
-func (b *bench) recoverFrom(side, left string, l load) (more cost, err error) {
+// scanned checks the checksums in a copy of what was left: one that was just made, since
+// not all of more data than half of the memory is in the page cache then.
+func (b *bench) scanned(left string, l load) (c cost, err error) {
+	err = b.onCopy(left, func(dir string) error {
+		logs, err := filepath.Glob(filepath.Join(dir, l.topic+"-*", "*.log"))
+		if err != nil {
+			return err
+		}
+		var r floor.ScanResult
+		if err := b.askFloor(&r, append([]string{floor.ScanName}, logs...)...); err != nil {
+			return err
+		}
+		if r.Batches != l.count {
+			return fmt.Errorf("%d batches in the files, want %d", r.Batches, l.count)
+		}
+		c = cost{r.CPU, r.Wall}
+		return nil
+	})
+	return c, err
+}
+
+// onCopy does something with a copy of what was left, which is removed behind it.
+func (b *bench) onCopy(left string, do func(dir string) error) (err error) {
 	dir := filepath.Join(b.dir, b.name("copy"))
 	defer lastly(func() error { return os.RemoveAll(dir) }, &err)
 	if err := os.CopyFS(dir, os.DirFS(left)); err != nil {
-		return more, err
+		return err
 	}
+	return do(dir)
+}
+
+// recoverFrom starts a server on a copy of what was left, stops it, starts it once
+// more, and returns what the first start cost more.
+func (b *bench) recoverFrom(side, left string, l load) (more cost, err error) {
 	var took [2]cost
-	for i := range took {
-		wall, s, err := b.restart(side, dir, l.verify)
-		if err != nil {
-			return more, err
+	err = b.onCopy(left, func(dir string) error {
+		for i := range took {
+			if took[i], err = b.started(side, dir, l); err != nil {
+				return err
+			}
 		}
-		cpu, err := proc.CPU(s.pid)
-		if err != nil {
-			return more, err
-		}
-		took[i] = cost{cpu, wall}
-		if err := b.stop(s); err != nil {
-			return more, err
-		}
+		return nil
+	})
+	return cost{took[0].cpu - took[1].cpu, took[0].wall - took[1].wall}, err
+}
+
+// started starts a server, until it has all, and stops it.
+func (b *bench) started(side, dir string, l load) (c cost, err error) {
+	wall, s, err := b.restart(side, dir, l.verify)
+	if err != nil {
+		return c, err
 	}
-	return cost{took[0].cpu - took[1].cpu, took[0].wall - took[1].wall}, nil
+	cpu, err := proc.CPU(s.pid)
+	if err != nil {
+		return c, err
+	}
+	return cost{cpu, wall}, b.stop(s)
 }

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,6 +63,7 @@ type opener struct {
 	rebuilt  epoch.List
 
 	epochs       epoch.List // of the checkpoint
+	epochsFile   []byte     // the checkpoint itself
 	epochsUsable bool
 }
 
@@ -495,7 +497,7 @@ func (o *opener) loadEpochs() {
 		o.l.opt.Logger.Warn("leader epochs are made again from the log", "dir", o.l.opt.Dir, "err", err)
 		return
 	}
-	o.epochsUsable = true
+	o.epochsUsable, o.epochsFile = true, b
 	if sealed {
 		o.l.epochs = o.epochs
 	}
@@ -522,8 +524,10 @@ func (o *opener) publish() error {
 	if o.report.Clean {
 		return nil
 	}
-	if err := l.writeEpochs(l.epochs); err != nil {
-		return err
+	if !bytes.Equal(o.epochsFile, l.epochs.Format()) { // else it was synced before it got its name
+		if err := l.writeEpochs(l.epochs); err != nil {
+			return err
+		}
 	}
 	l.synced = l.names // all names come before the first flush counts
 	if err := l.opt.FS.SyncDir(l.opt.Dir); err != nil {

@@ -182,7 +182,7 @@ func (p *Partition) syncBelow(offset int64) bool {
 	if p.log.State().Flushed.Offset >= offset {
 		return true
 	}
-	return p.syncNow() == nil || p.isGone()
+	return p.syncNow(BySegment) == nil || p.isGone()
 }
 
 // journalPath is the directory of the volume's journal.

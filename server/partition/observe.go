@@ -45,16 +45,7 @@ func (p *Partition) Settle() error {
 	if st := p.log.State(); st.Failure != nil || p.DurableTo() >= st.End.Offset {
 		return st.Failure
 	}
-	pos, err := p.flush()
-	if err != nil {
-		p.noteFailure()
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.durableLocked(pos, ByStop)
-	p.advanceLocked(pos)
-	return nil
+	return p.syncNow(ByStop)
 }
 
 // durableLocked notes that the log is durable up to a position.

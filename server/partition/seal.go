@@ -18,7 +18,7 @@ func (p *Partition) sealRolled() {
 	p.flusher.seals <- struct{}{}
 	err := p.log.Seal()
 	if err == nil && p.log.Rolled() { // the journal has the end of it
-		if err = p.syncNow(); err == nil {
+		if err = p.syncNow(BySegment); err == nil {
 			err = p.log.Seal()
 		}
 	}
@@ -32,7 +32,7 @@ func (p *Partition) sealRolled() {
 }
 
 // syncNow flushes the log where it is, whatever the journal has of it.
-func (p *Partition) syncNow() error {
+func (p *Partition) syncNow(by Durability) error {
 	pos, err := p.flush()
 	if err != nil {
 		p.noteFailure()
@@ -40,7 +40,7 @@ func (p *Partition) syncNow() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.durableLocked(pos, BySegment)
+	p.durableLocked(pos, by)
 	p.advanceLocked(pos)
 	return nil
 }
